@@ -1,0 +1,247 @@
+"""From counts to the tables of a lift analysis.
+
+Everything here is a pure function of :class:`abtest.counts.UnitCounts` and the configuration, so the same
+analysis can be run on merged counts, on simulated ones, or again with another alpha.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from abtest.cells import CI_METHODS, CTR_METHODS, arm_ctr, estimate_cells
+from abtest.config import LiftConfig
+from abtest.counts import MOMENTS, UnitCounts, cumulative_moments, daily_moments, total_moments
+from abtest.health import HealthReport, check_health
+from abtest.multiplicity import adjusted_p_values, family_text
+from caig.contracts.experiments import ALL_CATEGORIES, LIFT_DAILY, LIFT_TABLE
+from caig.errors import DataError, Problem, indented
+
+SHOWN = 5
+PRIMARY = "primary test, not corrected"
+
+
+class LiftResult(NamedTuple):
+    """Everything a lift analysis says.
+
+    Attributes:
+        lift_table: ``lift_table/1``.
+        lift_daily: ``lift_daily/1``; empty if the log names no day.
+        health: Checks and sample ratios.
+        arms: One row an experiment and arm: ``experiment_id, arm, is_control``, the moments, and
+            ``ctr`` with its interval.
+        withheld: Failed checks by experiment whose verdicts are withheld.
+    """
+
+    lift_table: pl.DataFrame
+    lift_daily: pl.DataFrame
+    health: HealthReport
+    arms: pl.DataFrame
+    withheld: dict[str, list[str]]
+
+
+def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
+    """Estimate, test, correct and check.
+
+    Args:
+        counts: Counts of the log.
+        config: Design and analysis.
+
+    Returns:
+        Tables that satisfy their contracts.
+
+    Raises:
+        DataError: An experiment lacks its control or has one arm only; nothing was clicked; a category
+            has no impressions in an arm and the configuration does not ask for a report; or the declared
+            split does not fit the arms.
+    """
+    daily = daily_moments(counts)
+    moments = total_moments(daily)
+    arms = _with_control(moments, config)
+    _refuse_no_clicks(arms)
+    health = check_health(counts, daily, config)
+    withheld = health.withheld(config.health.override)
+    pairs = _paired(moments, arms, ["experiment_id", "category"])
+    _refuse_one_arm_categories(pairs, config)
+    table = _lift_table(estimate_cells(pairs, config), config, withheld)
+    return LiftResult(
+        table, _lift_daily(daily, arms, config), health, arm_ctr(arms, config), withheld
+    )
+
+
+def _with_control(moments: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
+    """Arms of every experiment with the flag ``is_control``."""
+    overall = moments.filter(pl.col("category") == ALL_CATEGORIES).drop("category")
+    experiment = "experiment_id"
+    if config.design.control_rule == "first_by_name":
+        number = pl.col("arm").cast(pl.Float64, strict=False)
+        order = (
+            pl.struct(number=number.fill_null(np.inf), name=pl.col("arm"))
+            .rank("ordinal")
+            .over(experiment)
+        )
+        arms = overall.with_columns(is_control=order == 1)
+    else:
+        arms = overall.with_columns(is_control=pl.col("arm") == config.design.control)
+    per_experiment = arms.group_by(experiment).agg(
+        controls=pl.col("is_control").sum(), names=pl.col("arm").sort()
+    )
+    _refuse_arms(
+        per_experiment.filter(pl.col("controls") == 0),
+        f"no arm is called '{config.design.control}'",
+        "name the control: --set design.control=ARM",
+    )
+    _refuse_arms(
+        per_experiment.filter(pl.col("names").list.len() == 1),
+        "there is one arm only",
+        "a lift compares two; check columns.arm, or that every part of the log was named",
+    )
+    return arms.sort(experiment, "is_control", "arm", descending=[False, True, False])
+
+
+def _refuse_arms(experiments: pl.DataFrame, wrong: str, hint: str) -> None:
+    if experiments.is_empty():
+        return
+    found = [
+        f"experiment {name!r}: {wrong}; arms: {', '.join(arms[:SHOWN])}"
+        for name, arms in experiments.sort("experiment_id")
+        .select("experiment_id", "names")
+        .head(SHOWN)
+        .iter_rows()
+    ]
+    count = f"{experiments.height} experiment(s) cannot be compared"
+    raise DataError(f"{count}\n{indented(found)}\n{hint}")
+
+
+def _refuse_no_clicks(arms: pl.DataFrame) -> None:
+    if arms["c"].sum() == 0:
+        impressions = arms["n"].sum()
+        raise DataError(
+            f"no clicks in {impressions:,} impressions: nothing can be compared; check columns.clicks"
+        )
+
+
+def _refuse_one_arm_categories(pairs: pl.DataFrame, config: LiftConfig) -> None:
+    missing = pairs.filter(pl.min_horizontal("n_control", "n_treatment") == 0)
+    if missing.is_empty() or config.analysis.one_arm_categories == "report":
+        return
+    rows = tuple(
+        f"experiment={e!r} category={c!r}: {nc:,} impressions in {control!r}, {nt:,} in {treatment!r}"
+        for e, c, control, treatment, nc, nt in missing.sort("experiment_id", "category")
+        .select("experiment_id", "category", "control", "treatment", "n_control", "n_treatment")
+        .head(SHOWN)
+        .iter_rows()
+    )
+    problem = Problem("category", f"{missing.height} without impressions in one arm", None, rows)
+    raise DataError.from_problems(
+        "the log",
+        [problem],
+        "To report them as arm_missing: --set analysis.one_arm_categories=report",
+    )
+
+
+def _paired(moments: pl.DataFrame, arms: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Moments of control and of each treatment side by side; zeros where an arm has no traffic."""
+    control = arms.filter("is_control").select("experiment_id", control="arm")
+    treatment = arms.filter(~pl.col("is_control")).select("experiment_id", treatment="arm")
+    contrasts = control.join(treatment, on="experiment_id").with_columns(
+        contrast=pl.format("{} vs {}", "treatment", "control")
+    )
+    pairs = moments.select(key).unique().join(contrasts, on="experiment_id")
+    for side in ("control", "treatment"):
+        renamed = moments.select(
+            *key, pl.col("arm").alias(side), pl.col(MOMENTS).name.suffix(f"_{side}")
+        )
+        pairs = pairs.join(renamed, on=[*key, side], how="left")
+    return pairs.with_columns(
+        pl.col(f"{name}_{side}").fill_null(0)
+        for name in MOMENTS
+        for side in ("control", "treatment")
+    )
+
+
+def _lift_table(
+    cells: pl.DataFrame, config: LiftConfig, withheld: dict[str, list[str]]
+) -> pl.DataFrame:
+    is_overall = pl.col("category") == ALL_CATEGORIES
+    cells = cells.sort("experiment_id", "contrast", is_overall, "category")
+    parts = [
+        _with_adjusted(experiment, config)
+        for experiment in cells.partition_by("experiment_id", maintain_order=True)
+    ]
+    has_units = config.design.randomisation == "unit"
+    units = {
+        f"n_units_{arm}": pl.col(f"units_{arm}") if has_units else pl.lit(None, dtype=pl.Int64)
+        for arm in ("control", "treatment")
+    }
+    traffic = {
+        f"{long}_{arm}": f"{short}_{arm}"
+        for long, short in (("impressions", "n"), ("clicks", "c"))
+        for arm in ("control", "treatment")
+    }
+    return (
+        pl.concat(parts)
+        .with_columns(
+            **units,
+            **traffic,
+            rel_lift_shrunk=pl.lit(None, dtype=pl.Float64),
+            alpha=pl.lit(config.analysis.alpha),
+            ci_method=pl.lit(CI_METHODS[config.design.randomisation]),
+            verdict=_verdict(config.analysis.alpha, list(withheld)),
+        )
+        .select(LIFT_TABLE.schema.names())
+    )
+
+
+def _with_adjusted(cells: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
+    """Correct within one experiment: all category cells are one family, its contrasts overall another."""
+    correction = config.analysis.correction
+    p = cells["p_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    is_overall = (cells["category"] == ALL_CATEGORIES).to_numpy()
+    by_category = adjusted_p_values(np.where(is_overall, np.nan, p), correction)
+    overall = adjusted_p_values(np.where(is_overall, p, np.nan), correction)
+    n_categories, n_contrasts = (
+        int((~np.isnan(family)).sum()) for family in (by_category, overall)
+    )
+    overall_text = family_text(correction, n_contrasts) if n_contrasts > 1 else PRIMARY
+    texts = np.where(is_overall, overall_text, family_text(correction, n_categories))
+    return cells.with_columns(
+        p_value_adj=pl.Series(np.where(is_overall, overall, by_category)).fill_nan(None),
+        adjustment=pl.Series(texts.tolist(), dtype=pl.String),
+    )
+
+
+def _verdict(alpha: float, withheld: list[str]) -> pl.Expr:
+    is_significant = pl.col("p_value_adj") < alpha
+    return (
+        pl.when(pl.col("experiment_id").is_in(withheld))
+        .then(pl.lit("withheld"))
+        .when(pl.col("status") != "ok")
+        .then(pl.lit("insufficient"))
+        .when(is_significant & (pl.col("rel_lift") > 0))
+        .then(pl.lit("win"))
+        .when(is_significant)
+        .then(pl.lit("loss"))
+        .otherwise(pl.lit("flat"))
+    )
+
+
+def _lift_daily(daily: pl.DataFrame, arms: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
+    dated = daily.filter(pl.col("day").is_not_null())
+    if dated.is_empty():
+        return LIFT_DAILY.empty()
+    pairs = _paired(cumulative_moments(dated), arms, ["experiment_id", "category", "day"])
+    unknown = pl.lit(None, dtype=pl.Float64)
+    return (
+        estimate_cells(pairs, config)
+        .with_columns(
+            cum_impressions_control="n_control",
+            cum_impressions_treatment="n_treatment",
+            cum_clicks_control="c_control",
+            cum_clicks_treatment="c_treatment",
+            rel_lift_anytime_lower=unknown,
+            rel_lift_anytime_upper=unknown,
+        )
+        .sort("experiment_id", "contrast", "category", "day")
+        .select(LIFT_DAILY.schema.names())
+    )

@@ -1,0 +1,148 @@
+"""What a lift analysis says, in words: the same sentences for console, HTML and Markdown.
+
+A sentence says what the statistics allow and no more: "no significant difference" comes with the lift
+that could have been found, and a failed health check comes before any lift.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from abtest.lift import LiftResult
+from caig import text
+from caig.contracts.experiments import ALL_CATEGORIES
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ContrastSummary:
+    """One treatment against control in one experiment.
+
+    Attributes:
+        experiment: Experiment.
+        contrast: ``treatment vs control``.
+        headline: The sentence a meeting begins with.
+        tone: ``win``, ``loss``, ``flat``, ``insufficient`` or ``withheld``: how to colour it.
+        notes: Further sentences: by category, and what is not healthy.
+        overall: Overall row of the lift table.
+        categories: Rows by category, most traffic first.
+        daily: Overall rows of the daily table, by day.
+    """
+
+    experiment: str
+    contrast: str
+    headline: str
+    tone: str
+    notes: tuple[str, ...]
+    overall: Row
+    categories: tuple[Row, ...]
+    daily: tuple[Row, ...]
+
+
+def summarise(result: LiftResult, *, limit: int | None = None) -> list[ContrastSummary]:
+    """Summaries of the contrasts of a result, in the table's order.
+
+    Args:
+        result: A lift analysis.
+        limit: Only the first so many.
+    """
+    overall_rows = result.lift_table.filter(pl.col("category") == ALL_CATEGORIES)
+    return [
+        _summary(result, row)
+        for row in overall_rows.head(limit or overall_rows.height).iter_rows(named=True)
+    ]
+
+
+def overall_sentence(row: Row, failed: tuple[str, ...] = ()) -> str:
+    """The headline for an overall row.
+
+    Args:
+        row: Row of ``lift_table/1``.
+        failed: Names of the health checks that withhold its verdict.
+    """
+    if row["verdict"] == "withheld":
+        names = ", ".join(text.CHECK_WORDS[name].lower() for name in failed)
+        return f"No verdict: the experiment is not healthy ({names})"
+    if row["status"] != "ok":
+        return f"No verdict: {text.STATUS_WORDS[row['status']]}"
+    figures = f"{text.lift(row['rel_lift'])} {_interval(row)}, p {text.p_value(row['p_value_adj'])}"
+    if row["verdict"] == "win":
+        return f"Treatment wins overall: lift {figures}"
+    if row["verdict"] == "loss":
+        return f"Treatment loses overall: lift {figures}"
+    return f"No significant difference overall: lift {figures}; {_could_be_found(row)}"
+
+
+def category_sentence(row: Row) -> str:
+    """What may be said of one category.
+
+    Args:
+        row: Row of ``lift_table/1``.
+    """
+    if row["verdict"] == "withheld":
+        return "Withheld: a health check failed."
+    if row["status"] != "ok":
+        return f"Not enough data: {text.STATUS_WORDS[row['status']]}."
+    if row["verdict"] == "flat":
+        return f"No significant difference; {_could_be_found(row)}."
+    direction = "higher" if row["verdict"] == "win" else "lower"
+    return f"Treatment's CTR is {direction}, after correction over the categories."
+
+
+def _summary(result: LiftResult, overall: Row) -> ContrastSummary:
+    experiment, contrast = overall["experiment_id"], overall["contrast"]
+    is_this = (pl.col("experiment_id") == experiment) & (pl.col("contrast") == contrast)
+    is_overall = pl.col("category") == ALL_CATEGORIES
+    categories = result.lift_table.filter(is_this & ~is_overall).sort(
+        pl.col("impressions_control") + pl.col("impressions_treatment"), descending=True
+    )
+    failed = tuple(result.withheld.get(experiment, ()))
+    return ContrastSummary(
+        experiment=experiment,
+        contrast=contrast,
+        headline=overall_sentence(overall, failed),
+        tone=overall["verdict"],
+        notes=tuple(_notes(result, experiment, categories)),
+        overall=overall,
+        categories=tuple(categories.iter_rows(named=True)),
+        daily=tuple(
+            result.lift_daily.filter(is_this & is_overall).sort("day").iter_rows(named=True)
+        ),
+    )
+
+
+def _notes(result: LiftResult, experiment: str, categories: pl.DataFrame) -> list[str]:
+    unhealthy = result.health.checks.filter(
+        (pl.col("experiment_id") == experiment) & (pl.col("status") == "unhealthy")
+    )
+    notes = [
+        f"{text.CHECK_WORDS[check]} is unhealthy: {detail}."
+        for check, detail in unhealthy.select("check", "detail").iter_rows()
+    ]
+    if categories.is_empty():
+        return notes
+    found = dict(categories.group_by("verdict").len().iter_rows())
+    said = [
+        f"{found[verdict]} {words}"
+        for verdict, words in (
+            ("win", "better"),
+            ("loss", "worse"),
+            ("flat", "without significant difference"),
+            ("insufficient", "with too little data"),
+            ("withheld", "withheld"),
+        )
+        if verdict in found
+    ]
+    adjustment = categories["adjustment"][0]
+    noun = text.plural(categories.height, "category", "categories")
+    return [*notes, f"{noun}: {', '.join(said)} ({adjustment})."]
+
+
+def _interval(row: Row) -> str:
+    return text.interval(row["rel_lift_ci_lower"], row["rel_lift_ci_upper"])
+
+
+def _could_be_found(row: Row) -> str:
+    return f"a lift of {text.lift(row['rel_lift_mde'])} would have been found with 80 % power"

@@ -1,0 +1,63 @@
+"""The command line: a table of verbs, and how errors become exit codes. Nothing else.
+
+Targets are texts, imported when a verb is used; so ``caig`` offers what other packages do without
+importing them, and ``caig --help`` stays fast.
+
+Exit codes: 0 done; 1 a bug (traceback); 2 usage, configuration or data; 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from caig import version
+from caig.errors import CaigError
+
+VERBS = {  # verb: (target, one-line help)
+    "make-data": (
+        "reference_models.commands:make_data",
+        "Simulate shop-world traffic with known truth; write the impression log.",
+    ),
+    "lift": ("abtest.commands:lift", "Per-category CTR lift from an impression log."),
+    "dashboard": ("dashboards.commands:serve", "Open the review dashboards on a runs folder."),
+    "demo": ("caig.demo:run", "All of the above on simulated traffic; a minute on a CPU."),
+    "runs": ("caig.runs.commands:app", "List runs; show lineage; verify checksums."),
+}
+
+app = App(
+    name="caig",
+    help="Decide which generated ad images go live, and measure what they did once live.",
+    version=version,
+    help_format="plaintext",
+)
+for _verb, (_target, _summary) in VERBS.items():
+    app.command(_target, name=_verb, help=_summary)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb and exit.
+
+    Args:
+        arguments: Words after ``caig``; those of the process by default.
+    """
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one verb.
+
+    Returns:
+        Exit code.
+    """
+    try:
+        outcome = app(arguments, exit_on_error=True, result_action="return_value")
+    except CaigError as error:
+        verb = next((word for word in arguments if word in VERBS), "")
+        sys.stdout.flush()
+        print(f"caig {verb}: {error}".replace("caig :", "caig:"), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return outcome if isinstance(outcome, int) else 0

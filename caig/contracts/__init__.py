@@ -1,0 +1,1 @@
+"""Data contracts: what a file that passes between packages must look like."""

@@ -1,0 +1,178 @@
+"""Tables about products, their ads, and preferences between ads."""
+
+import polars as pl
+
+from caig.contracts.table import Column, Invariant, TableContract
+
+SPLITS = ("train", "val", "test")
+"""A split belongs to a product, never to a pair: two splits must not share a product."""
+
+PAIR_FILTERS = ("caig_5_20", "ge_20", "any")
+"""Which pairs are kept, by the relative CTR gap: 5 to 20 % (the paper's), at least 20 %, or any."""
+
+PRODUCTS = TableContract(
+    "products",
+    1,
+    "One product of the catalogue.",
+    (
+        Column("product_id", pl.String, "Identifier."),
+        Column("title", pl.String, "Title as the shop shows it; untrusted text."),
+        Column("category", pl.String, "Leaf category."),
+        Column("category_path", pl.String, "Categories from root to leaf, joined by ' > '."),
+        Column("cutout_path", pl.String, "RGBA cut-out, relative to the run folder."),
+        Column("split", pl.String, "Data split of the product.", allowed=SPLITS),
+    ),
+    key=("product_id",),
+)
+
+CREATIVES = TableContract(
+    "creatives",
+    1,
+    "One ad image. An ad image is a creative; there is no second type.",
+    (
+        Column("creative_id", pl.String, "Identifier."),
+        Column("product_id", pl.String, "Product shown."),
+        Column("image_path", pl.String, "Image file, relative to the run folder."),
+        Column("image_sha256", pl.String, "SHA-256 of the image file, hex."),
+        Column("source", pl.String, "Where the image is from.", allowed=("logged", "generated")),
+        Column("sample_id", pl.String, "Prompt sample it was painted from.", nullable=True),
+        Column("generator", pl.String, "Generator's name; 'procedural' is said.", nullable=True),
+        Column("seed", pl.Int64, "Generator seed.", nullable=True),
+        Column("width", pl.Int32, "Width (px).", lower=1),
+        Column("height", pl.Int32, "Height (px).", lower=1),
+    ),
+    key=("creative_id",),
+    invariants=(
+        Invariant(
+            "a generated creative names its generator",
+            (pl.col("source") == "logged") | pl.col("generator").is_not_null(),
+        ),
+    ),
+)
+
+CREATIVE_PAIRS = TableContract(
+    "creative_pairs",
+    1,
+    "Two creatives of one product with their observed clicks. Left and right are screen positions.",
+    (
+        Column("pair_id", pl.String, "Identifier."),
+        Column("product_id", pl.String, "Product both creatives show."),
+        Column("category", pl.String, "Category of the product."),
+        Column("left_id", pl.String, "Creative on the left."),
+        Column("right_id", pl.String, "Creative on the right."),
+        Column("left_impressions", pl.Int64, "Impressions of the left creative (count).", lower=1),
+        Column("right_impressions", pl.Int64, "Impressions of the right creative.", lower=1),
+        Column("left_clicks", pl.Int64, "Clicks of the left creative (count).", lower=0),
+        Column("right_clicks", pl.Int64, "Clicks of the right creative (count).", lower=0),
+        Column("left_ctr", pl.Float64, "left_clicks / left_impressions.", lower=0, upper=1),
+        Column("right_ctr", pl.Float64, "right_clicks / right_impressions.", lower=0, upper=1),
+        Column(
+            "p_left_better",
+            pl.Float64,
+            "Posterior probability that the left creative's CTR is the higher (Beta model).",
+            lower=0,
+            upper=1,
+        ),
+        Column("filter", pl.String, "Pair rule that kept it.", allowed=PAIR_FILTERS),
+        Column("split", pl.String, "Split of the product.", allowed=SPLITS),
+    ),
+    key=("pair_id",),
+    invariants=(
+        Invariant(
+            "left_clicks <= left_impressions", pl.col("left_clicks") <= pl.col("left_impressions")
+        ),
+        Invariant(
+            "right_clicks <= right_impressions",
+            pl.col("right_clicks") <= pl.col("right_impressions"),
+        ),
+        Invariant("left_id != right_id", pl.col("left_id") != pl.col("right_id")),
+        Invariant(
+            "left_ctr = left_clicks / left_impressions",
+            (pl.col("left_ctr") - pl.col("left_clicks") / pl.col("left_impressions")).abs() < 1e-12,
+        ),
+        Invariant(
+            "right_ctr = right_clicks / right_impressions",
+            (pl.col("right_ctr") - pl.col("right_clicks") / pl.col("right_impressions")).abs()
+            < 1e-12,
+        ),
+    ),
+)
+
+PAIR_SCORES = TableContract(
+    "pair_scores",
+    1,
+    "One scorer's answer to one pair in one presentation; means over presentations are computed, "
+    "never stored.",
+    (
+        Column("pair_id", pl.String, "Pair asked about."),
+        Column("scorer", pl.String, "Scorer's name."),
+        Column(
+            "presentation",
+            pl.String,
+            "Whether the scorer saw the pair as it is or with its sides swapped.",
+            allowed=("as_is", "swapped"),
+        ),
+        Column(
+            "p_left",
+            pl.Float64,
+            "Probability, in the pair's own order, that the left creative's CTR is the higher.",
+            lower=0,
+            upper=1,
+        ),
+        Column(
+            "left_ctr_hat",
+            pl.Float64,
+            "Predicted CTR of the left one.",
+            nullable=True,
+            lower=0,
+            upper=1,
+        ),
+        Column(
+            "right_ctr_hat",
+            pl.Float64,
+            "Predicted CTR of the right one.",
+            nullable=True,
+            lower=0,
+            upper=1,
+        ),
+    ),
+    key=("pair_id", "scorer", "presentation"),
+)
+
+PROMPT_SAMPLES = TableContract(
+    "prompt_samples",
+    1,
+    "One background prompt sampled from a prompt model.",
+    (
+        Column("sample_id", pl.String, "Identifier."),
+        Column("product_id", pl.String, "Product the prompt is for."),
+        Column("policy_run", pl.String, "Run id of the prompt model."),
+        Column("epoch", pl.Int32, "Alignment epoch of the prompt model; 0 is before any.", lower=0),
+        Column("prompt_text", pl.String, "Text exactly as sampled: what is trained on."),
+        Column("prompt_clean", pl.String, "Cleaned text: what is rendered."),
+        Column("logp_sum", pl.Float64, "Log-probability of the sampled text (nats).", upper=0),
+        Column("n_tokens", pl.Int32, "Tokens sampled (count).", lower=1),
+        Column("temperature", pl.Float64, "Sampling temperature.", lower=0),
+        Column("seed", pl.Int64, "Sampling seed."),
+    ),
+    key=("sample_id",),
+)
+
+PREFERENCE_PAIRS = TableContract(
+    "preference_pairs",
+    1,
+    "The reward model's preference between two prompt samples of one product.",
+    (
+        Column("product_id", pl.String, "Product."),
+        Column("epoch", pl.Int32, "Alignment epoch.", lower=0),
+        Column("chosen_id", pl.String, "Sample whose ad the reward model prefers."),
+        Column("rejected_id", pl.String, "The other sample."),
+        Column("p_chosen", pl.Float64, "Its probability for the chosen one.", lower=0.5, upper=1),
+        Column("swap_agrees", pl.Boolean, "True if both presentations prefer the same ad."),
+        Column("rm_run", pl.String, "Run id of the reward model."),
+    ),
+    key=("product_id", "epoch"),
+    invariants=(
+        Invariant("chosen_id != rejected_id", pl.col("chosen_id") != pl.col("rejected_id")),
+    ),
+)

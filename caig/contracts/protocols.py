@@ -1,0 +1,95 @@
+"""The four roles that have several implementations, as structural types. No base classes.
+
+They exchange contract tables and records only, so that an implementation in another package, or in
+a user's own code, needs nothing from here but the file formats.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from caig.contracts.records import Judgement
+
+
+class PairScorer(Protocol):
+    """Answers which of two ads of one product has the higher CTR.
+
+    Pairwise on purpose: the paper's reward model reads both ads side by side. A pointwise model
+    fits by ``sigmoid(score_left - score_right)``; the reverse is impossible.
+    """
+
+    name: str
+
+    def score_pairs(self, pairs: pl.DataFrame, images: Path) -> pl.DataFrame:
+        """Score pairs in both presentations.
+
+        Args:
+            pairs: ``creative_pairs/1``.
+            images: Folder the creatives' image paths are relative to.
+
+        Returns:
+            ``pair_scores/1``: two rows a pair, in the order of ``pairs``.
+        """
+        ...
+
+
+class PromptPolicy(Protocol):
+    """Writes background prompts for products."""
+
+    name: str
+
+    def sample_prompts(
+        self, products: pl.DataFrame, *, n_per_product: int, seed: int
+    ) -> pl.DataFrame:
+        """Sample prompts.
+
+        Args:
+            products: ``products/1``.
+            n_per_product: Prompts a product (count).
+            seed: Sampling seed; the same seed gives the same prompts.
+
+        Returns:
+            ``prompt_samples/1``: ``n_per_product`` rows a product.
+        """
+        ...
+
+
+class CreativeGenerator(Protocol):
+    """Paints a background around an untouched product."""
+
+    name: str
+
+    def generate(self, samples: pl.DataFrame, products: pl.DataFrame, out: Path) -> pl.DataFrame:
+        """Paint one creative a prompt sample.
+
+        Args:
+            samples: ``prompt_samples/1``.
+            products: ``products/1`` with the cut-outs the samples refer to.
+            out: Folder the images are written to, content-addressed.
+
+        Returns:
+            ``creatives/1``: one row a sample, in the order of ``samples``.
+        """
+        ...
+
+
+class Judge(Protocol):
+    """Answers rubric questions about creatives."""
+
+    name: str
+
+    def judge(self, creatives: pl.DataFrame, images: Path, *, rubric: str) -> Iterator[Judgement]:
+        """Judge creatives one by one.
+
+        Args:
+            creatives: ``creatives/1``.
+            images: Folder the image paths are relative to.
+            rubric: Rubric and version, e.g. ``matching/1``.
+
+        Yields:
+            One judgement a creative, in order; a reply that is no answer is ``unscored``, never a
+            score.
+        """
+        ...

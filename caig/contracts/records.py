@@ -1,0 +1,264 @@
+"""Records: JSON or JSONL objects, frozen, with no unknown keys.
+
+Fields are documented by the text under them; the contract page is made from it.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Field(ge=0, le=1)
+Sha256 = Field(pattern="^[0-9a-f]{64}$")
+
+
+class Record(BaseModel):
+    """Base of every record."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class Judgement(Record):
+    """One judge's answer about one creative; ``judgement/1``, one JSON object a line.
+
+    A judge that gave no usable answer leaves the subject unscored. It is counted, and no score
+    stands in.
+    """
+
+    judgement_id: str
+    """Identifier."""
+    subject_id: str
+    """Creative judged."""
+    rubric: str
+    """Rubric and version, e.g. ``matching/2``."""
+    judge: str
+    """``provider:model@revision``."""
+    presentation: str
+    """How the subject was shown, e.g. ``single`` or ``swapped``."""
+    status: Literal["scored", "unscored"]
+    """Whether there is an answer."""
+    label: str | None = None
+    """Answer's label; None if unscored."""
+    score: float | None = Field(default=None, ge=0, le=1)
+    """Answer's score (0-1); None if unscored or if the rubric has labels only."""
+    rationale: str = ""
+    """The judge's words; untrusted text."""
+    unscored_reason: str | None = None
+    """Why there is no answer; None if scored."""
+    prompt_sha256: str = Sha256
+    """SHA-256 of the rendered request, hex."""
+    response_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """SHA-256 of the raw response, hex; None if none came."""
+    latency_s: float = Field(ge=0)
+    """Time to the answer (seconds)."""
+    cost_usd: float | None = Field(default=None, ge=0)
+    """Price of the request (US dollars); None if unknown."""
+
+    @model_validator(mode="after")
+    def _status_agrees(self) -> "Judgement":
+        answered = self.label is not None or self.score is not None
+        if (self.status == "scored") != answered:
+            raise ValueError(
+                f"status '{self.status}' with label={self.label!r}, score={self.score!r}"
+            )
+        if (self.status == "unscored") != (self.unscored_reason is not None):
+            raise ValueError("an unscored judgement, and no other, has an unscored_reason")
+        return self
+
+
+class ArtifactRef(Record):
+    """Points at one artifact of one run."""
+
+    run_id: str
+    """Run that holds it."""
+    artifact: str
+    """Its name in that run's manifest."""
+    sha256: str = Sha256
+    """SHA-256 of its content, hex."""
+
+
+class GatePolicyRef(Record):
+    """The rules a gate decided by."""
+
+    name: str
+    """File name of the policy."""
+    sha256: str = Sha256
+    """SHA-256 of its content, hex."""
+
+
+class GateCheck(Record):
+    """One rule of a gate and what was found."""
+
+    id: str
+    """Rule's identifier in the policy."""
+    status: Literal["pass", "fail", "inconclusive", "error", "waived", "not_applicable"]
+    """Outcome. ``inconclusive``: the interval reaches over the bound; ``error``: no evidence."""
+    observed: float | None = None
+    """Estimate, in the metric's unit; None if there is none."""
+    ci_lower: float | None = None
+    """Lower interval limit."""
+    ci_upper: float | None = None
+    """Upper interval limit."""
+    ci_method: str | None = None
+    """How the interval was made."""
+    required: str
+    """The bound in words, e.g. ``>= 0.90``."""
+    n: int | None = Field(default=None, ge=0)
+    """Items the estimate rests on (count)."""
+    evidence: ArtifactRef | None = None
+    """Where the figures come from."""
+    blocking: bool
+    """Whether anything but a pass prevents ``ship``."""
+
+
+class GateReport(Record):
+    """Whether a generator may go live; ``gate_report/1``.
+
+    A blocking fail rejects; a blocking inconclusive or error asks for review; nothing unchecked
+    ships.
+    """
+
+    format: Literal["gate_report/1"] = "gate_report/1"
+    """Format identifier."""
+    subject: str
+    """Candidate, as a run id."""
+    baseline: str | None = None
+    """Incumbent, as a run id; None if there is none."""
+    policy: GatePolicyRef
+    """Rules used."""
+    checks: tuple[GateCheck, ...]
+    """Every rule of the policy, checked or not."""
+    verdict: Literal["ship", "review", "reject"]
+    """The decision."""
+    created_at: datetime
+    """When (UTC)."""
+
+    @model_validator(mode="after")
+    def _verdict_follows(self) -> "GateReport":
+        blocking = {check.status for check in self.checks if check.blocking}
+        if self.verdict == "ship" and blocking - {"pass", "waived"}:
+            raise ValueError("a blocking check neither passed nor waived forbids 'ship'")
+        if "fail" in blocking and self.verdict != "reject":
+            raise ValueError("a blocking fail must reject")
+        if self.verdict == "ship" and not any(check.status == "pass" for check in self.checks):
+            raise ValueError("nothing was checked, so nothing ships")
+        return self
+
+
+class Artifact(Record):
+    """One file of a run."""
+
+    path: str
+    """Relative to the run folder."""
+    format: str
+    """Contract identifier such as ``lift_table/1``, or a media type such as ``text/html``."""
+    sha256: str = Sha256
+    """SHA-256 of the content, hex."""
+    n_bytes: int = Field(ge=0)
+    """Size (bytes)."""
+    n_rows: int | None = Field(default=None, ge=0)
+    """Rows (count); None if it is no table."""
+
+
+class RunInput(Record):
+    """A run this one was made from."""
+
+    run_id: str
+    """Its id."""
+    manifest_sha256: str = Sha256
+    """SHA-256 of its manifest, hex: the input cannot change unnoticed."""
+
+
+class FileInput(Record):
+    """A file outside any run that this one was made from."""
+
+    path: str
+    """Path as the user gave it."""
+    sha256: str = Sha256
+    """SHA-256 of the content, hex."""
+    n_bytes: int = Field(ge=0)
+    """Size (bytes)."""
+
+
+class CodeVersion(Record):
+    """Which code made the run."""
+
+    version: str
+    """Version of the distribution."""
+    git: str | None = None
+    """Commit, hex; None outside a checkout."""
+    dirty: bool | None = None
+    """True if the checkout had uncommitted changes; None if unknown or outside a checkout."""
+
+
+class Environment(Record):
+    """On what the run was made."""
+
+    python: str
+    """Python version."""
+    platform: str
+    """Operating system and processor."""
+    packages: dict[str, str]
+    """Versions of the packages whose numerics matter, by name."""
+    device: str
+    """``cpu``, or the accelerator's name."""
+
+
+class RunManifest(Record):
+    """What a run is: ``run/1``, the file ``manifest.json``, written last: it makes a run."""
+
+    format: Literal["run/1"] = "run/1"
+    """Format identifier."""
+    run_id: str
+    """Folder name: ``<UTC time>-<verb>-<4 hex>``."""
+    verb: str
+    """Command that made it."""
+    config: dict[str, Any]
+    """Configuration with all defaults."""
+    config_passed: dict[str, Any]
+    """Only what the user stated."""
+    seed: int | None
+    """Seed; None if nothing was random."""
+    inputs: dict[str, RunInput]
+    """Runs it was made from, by role."""
+    files: tuple[FileInput, ...]
+    """Files outside any run it was made from."""
+    artifacts: dict[str, Artifact]
+    """Its files, by name."""
+    metrics: dict[str, float]
+    """Headline figures, flat."""
+    code: CodeVersion
+    """Which code made it."""
+    environment: Environment
+    """On what it was made."""
+    started_at: datetime
+    """When it began (UTC)."""
+    finished_at: datetime
+    """When the manifest was written (UTC)."""
+
+
+class PartialManifest(Record):
+    """An unfinished run: ``manifest.partial.json``. It goes when the manifest comes."""
+
+    run_id: str
+    """Folder name."""
+    verb: str
+    """Command that began it."""
+    started_at: datetime
+    """When it began (UTC)."""
+    pid: int = Field(gt=0, lt=2**31)
+    """Process that writes it."""
+    host: str
+    """Machine that process runs on."""
+    error: str | None = None
+    """Why it failed; None if it is running or was killed."""
+
+
+RECORDS: dict[str, type[Record]] = {
+    "judgement/1": Judgement,
+    "gate_report/1": GateReport,
+    "run/1": RunManifest,
+}
+"""Record formats by identifier."""

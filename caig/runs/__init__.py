@@ -1,0 +1,1 @@
+"""Run folders: the only interface between packages."""

@@ -1,0 +1,1 @@
+"""Streamlit pages for the review meeting; they read run folders and compute nothing."""

@@ -1,0 +1,218 @@
+"""Simulated traffic of the shop: who saw which ad on which day, and who clicked.
+
+Users differ in how often they come and how readily they click, so the impressions of one user are
+dependent; an analysis that treats them as independent is overconfident here as it would be in a real
+shop. A user keeps one arm and meets many categories. The true lift of every category is known.
+
+Pictures play no part in this module: an arm is a label with a true effect.
+"""
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from caig.config import Config
+from caig.contracts.experiments import ALL_CATEGORIES, IMPRESSION_LOG, TRAFFIC_TRUTH
+from reference_models.shop.catalogue import CATEGORIES, product_ids
+
+ARMS = ("control", "treatment")
+
+
+class Faults(Config):
+    """Defects that real logs have, switched on one by one; all are off by default."""
+
+    srm_lost_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of treatment's users whose rows are lost before the log: a sample-ratio mismatch."""
+    crossover_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of users who see the other arm too, on their later days."""
+    bot_units: int = Field(default=0, ge=0)
+    """Users in treatment who open every ad they are shown, 200 a day, for one day."""
+    missing_days: tuple[int, ...] = ()
+    """Days (0 is the first) of which treatment's log was lost."""
+    novelty_half_life_days: float | None = Field(default=None, gt=0)
+    """The lift halves every so many days; None keeps it constant."""
+    zero_click_categories: tuple[str, ...] = ()
+    """Categories whose clicks in treatment were not logged."""
+
+
+class TrafficConfig(Config):
+    """One simulated experiment."""
+
+    experiment_id: str = "shop-launch"
+    """Name of the experiment."""
+    seed: int = Field(default=20250428, ge=0)
+    """Same seed, same log."""
+    n_users: int = Field(default=60_000, ge=2)
+    """Users in the experiment, both arms together."""
+    n_days: int = Field(default=7, ge=1, le=366)
+    """Length (days)."""
+    first_day: date = date(2026, 3, 2)
+    """First day (UTC)."""
+    impressions_per_user: float = Field(default=12.0, gt=0)
+    """Mean impressions of a user over the whole experiment."""
+    activity_shape: float = Field(default=0.8, gt=0)
+    """Gamma shape of users' activity; smaller is more uneven."""
+    propensity_shape: float = Field(default=1.5, gt=0)
+    """Gamma shape of users' readiness to click; smaller makes a user's impressions more alike."""
+    category_zipf: float = Field(default=1.0, ge=0)
+    """Exponent of the categories' traffic: 0 is even, 1 leaves a long tail of rare ones."""
+    mean_lift: float = Field(default=0.05, gt=-1)
+    """Mean relative lift of treatment over the categories."""
+    lift_sd: float = Field(default=0.10, ge=0)
+    """Spread of log(1 + lift) between categories; 0 gives every category the mean lift."""
+    faults: Faults = Faults()
+    """Defects."""
+
+
+class SimulatedTraffic(NamedTuple):
+    """A log and the truth behind it.
+
+    Attributes:
+        log: ``impression_log/1``.
+        truth: ``traffic_truth/1``, without faults.
+    """
+
+    log: pl.DataFrame
+    truth: pl.DataFrame
+
+
+def simulate_traffic(config: TrafficConfig) -> SimulatedTraffic:
+    """Draw a log of one experiment.
+
+    A user's impressions are Poisson with gamma mean; each falls on a day and a category; it is clicked
+    with probability ``ctr(category) * (1 + lift(category))^treatment * propensity(user)``, where
+    propensity has mean 1 and is independent of activity, so that the table of truth is exact in
+    expectation. The probability is capped at 0.9.
+
+    Args:
+        config: What to draw.
+
+    Returns:
+        Log and truth.
+    """
+    rng = np.random.default_rng(config.seed)
+    truth = _draw_truth(config, rng)
+    n = config.n_users
+    activity = rng.gamma(config.activity_shape, 1 / config.activity_shape, n)
+    propensity = rng.gamma(config.propensity_shape, 1 / config.propensity_shape, n)
+    is_treated = rng.permutation(n) % 2 == 1
+
+    user = np.repeat(np.arange(n), rng.poisson(config.impressions_per_user * activity))
+    day = rng.integers(config.n_days, size=user.size)
+    category = rng.choice(len(CATEGORIES), size=user.size, p=truth.share)
+    product = rng.integers(len(product_ids(CATEGORIES[0])), size=user.size)
+    treated = is_treated[user]
+    if config.faults.crossover_share:
+        crosses = rng.random(n) < config.faults.crossover_share
+        treated = treated ^ (crosses[user] & (day >= config.n_days // 2))
+    lift = np.where(treated, truth.lift[category], 0.0)
+    if config.faults.novelty_half_life_days is not None:
+        lift = lift * 0.5 ** (day / config.faults.novelty_half_life_days)
+    p_click = np.minimum(truth.ctr[category] * (1 + lift) * propensity[user], 0.9)
+    click = rng.random(user.size) < p_click
+
+    impressions = pl.DataFrame(
+        {
+            "user": user,
+            "day": day,
+            "category": category,
+            "product": product,
+            "treated": treated,
+            "click": click,
+        }
+    )
+    bots = _bot_impressions(config, rng)
+    log = _as_log(config, _with_faults(config, pl.concat([impressions, bots]), rng))
+    return SimulatedTraffic(log, _truth_table(config, truth))
+
+
+class _Truth(NamedTuple):
+    share: np.ndarray  # (44,) share of impressions
+    ctr: np.ndarray  # (44,) CTR of control
+    lift: np.ndarray  # (44,) relative lift of treatment
+
+
+def _draw_truth(config: TrafficConfig, rng: np.random.Generator) -> _Truth:
+    size = len(CATEGORIES)
+    weight = 1.0 / np.arange(1, size + 1) ** config.category_zipf
+    share = rng.permutation(weight / weight.sum())
+    log_lift = np.log1p(config.mean_lift) + config.lift_sd * rng.standard_normal(size)
+    ctr = np.array([category.base_ctr for category in CATEGORIES])
+    return _Truth(share, ctr, np.expm1(log_lift))
+
+
+def _bot_impressions(config: TrafficConfig, rng: np.random.Generator) -> pl.DataFrame:
+    size = 200 * config.faults.bot_units
+    return pl.DataFrame(
+        {
+            "user": config.n_users + np.arange(size) // 200,
+            "day": np.full(size, config.n_days // 2),
+            "category": rng.integers(len(CATEGORIES), size=size),
+            "product": rng.integers(len(product_ids(CATEGORIES[0])), size=size),
+            "treated": np.ones(size, dtype=bool),
+            "click": np.ones(size, dtype=bool),
+        }
+    )
+
+
+def _with_faults(
+    config: TrafficConfig, impressions: pl.DataFrame, rng: np.random.Generator
+) -> pl.DataFrame:
+    faults = config.faults
+    if faults.srm_lost_share:
+        lost = np.flatnonzero(rng.random(config.n_users) < faults.srm_lost_share)
+        is_lost = pl.col("treated") & pl.col("user").is_in(lost.tolist())
+        impressions = impressions.filter(~is_lost)
+    if faults.missing_days:
+        is_missing = pl.col("treated") & pl.col("day").is_in(list(faults.missing_days))
+        impressions = impressions.filter(~is_missing)
+    if faults.zero_click_categories:
+        names = [category.name for category in CATEGORIES]
+        unlogged = [names.index(name) for name in faults.zero_click_categories]
+        is_unlogged = pl.col("treated") & pl.col("category").is_in(unlogged)
+        impressions = impressions.with_columns(pl.col("click") & ~is_unlogged)
+    return impressions
+
+
+def _as_log(config: TrafficConfig, impressions: pl.DataFrame) -> pl.DataFrame:
+    names = pl.Series([category.name for category in CATEGORIES])
+    products = pl.Series([p for category in CATEGORIES for p in product_ids(category)])
+    per_category = len(product_ids(CATEGORIES[0]))
+    days = pl.Series([config.first_day + timedelta(days=d) for d in range(config.n_days)])
+    sums = (
+        impressions.group_by("day", "treated", "user", "category", "product")
+        .agg(n_impressions=pl.len().cast(pl.Int64), n_clicks=pl.col("click").sum().cast(pl.Int64))
+        .sort("day", "user", "treated", "category", "product")
+    )
+    arm = pl.when("treated").then(pl.lit(ARMS[1])).otherwise(pl.lit(ARMS[0]))
+    product_id = products[sums["category"] * per_category + sums["product"]]
+    return sums.select(
+        experiment_id=pl.lit(config.experiment_id),
+        day=days[sums["day"]],
+        arm=arm,
+        unit_id=pl.format("u{}", pl.col("user").cast(pl.String).str.zfill(7)),
+        unit_kind=pl.lit("user"),
+        creative_id=pl.concat_str(product_id, pl.lit("-"), arm),
+        product_id=product_id,
+        category=names[sums["category"]],
+        n_impressions="n_impressions",
+        n_clicks="n_clicks",
+    ).select(IMPRESSION_LOG.schema.names())
+
+
+def _truth_table(config: TrafficConfig, truth: _Truth) -> pl.DataFrame:
+    treatment_ctr = truth.ctr * (1 + truth.lift)
+    overall = (truth.share @ truth.ctr, truth.share @ treatment_ctr)
+    return pl.DataFrame(
+        {
+            "experiment_id": config.experiment_id,
+            "category": [category.name for category in CATEGORIES] + [ALL_CATEGORIES],
+            "traffic_share": [*truth.share, 1.0],
+            "control_ctr": [*truth.ctr, overall[0]],
+            "treatment_ctr": [*treatment_ctr, overall[1]],
+            "rel_lift": [*truth.lift, overall[1] / overall[0] - 1],
+        }
+    ).select(TRAFFIC_TRUTH.schema.names())
