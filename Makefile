@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all check docs wheel-smoke clean
+.PHONY: help demo test test-all check docs pictures wheel-smoke clean
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -32,9 +32,13 @@ check: .venv/.dev  ## Lint, format, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/.dev  ## Write the generated pages: docs/contracts.md, docs/cli.md
+docs: .venv/.dev  ## Write the generated pages: contracts, command line, configuration
 	$(BIN)/python -m caig.contracts.document > docs/.page && mv docs/.page docs/contracts.md
 	$(BIN)/python -m caig.cli_page > docs/.page && mv docs/.page docs/cli.md
+	$(BIN)/python -m caig.config_page > docs/.page && mv docs/.page docs/configuration.md
+
+pictures: .venv/.dev  ## Take the pictures in docs/images anew (needs Chromium)
+	$(BIN)/python docs/take_pictures.py
 
 wheel-smoke: .venv/.dev  ## Build the wheel, install it in a clean venv, use it from another folder
 	BIN=$(CURDIR)/$(BIN) bash .ci/wheel-smoke

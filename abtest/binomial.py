@@ -1,9 +1,10 @@
 """CTR and lift where single impressions were randomised: score methods for two proportions.
 
 The test is the pooled two-proportion z (Pearson's chi-square). The intervals invert that very test:
-Koopman's score interval for the ratio (Koopman 1984, Biometrics 40:513) and Mee's for the difference
-(Mee 1984, Biometrics 40:1175). At "no effect" their statistics are the pooled z, so test and intervals
-never disagree; and they exist where an arm has no click. Wilson's interval is the same for one arm.
+Koopman's score interval for the ratio (Koopman 1984, Biometrics 40:513) and Mee's for the
+difference (Mee 1984, Biometrics 40:1175). At "no effect" their statistics are the pooled z, so
+test and intervals never disagree; and they exist where an arm has no click. Wilson's interval is
+the same for one arm.
 """
 
 from collections.abc import Callable
@@ -46,11 +47,15 @@ def wilson_interval(arm: Clicks, alpha: float) -> Estimate:
 
 
 def pooled_z(control: Clicks, treatment: Clicks) -> Floats:
-    """The z statistic of equal CTRs with the pooled variance; NaN where it does not exist (no click, or all clicks)."""
+    """The z statistic of equal CTRs with the pooled variance; 0 where the CTRs are equal.
+
+    NaN where an arm has no impressions.
+    """
     pooled = _divided(control.c + treatment.c, control.n + treatment.n)
     variance = pooled * (1 - pooled) * (_divided(1.0, control.n) + _divided(1.0, treatment.n))
     difference = _divided(treatment.c, treatment.n) - _divided(control.c, control.n)
-    return _divided(difference, np.sqrt(variance))
+    # No clicks at all, or nothing but clicks: no variance, and no difference either.
+    return np.where(difference == 0, 0.0, _divided(difference, np.sqrt(variance)))
 
 
 def two_sided_p(z: Floats) -> Floats:
@@ -67,8 +72,8 @@ def koopman_interval(control: Clicks, treatment: Clicks, alpha: float) -> Estima
         alpha: 1 - confidence.
 
     Returns:
-        ``R_treatment / R_control - 1`` and limits. Without clicks in control the lift is NaN and the upper
-        limit infinite; without clicks in treatment the lift and its lower limit are -1.
+        ``R_treatment / R_control - 1`` and limits. Without clicks in control the lift is NaN and
+        the upper limit infinite; without clicks in treatment the lift and its lower limit are -1.
     """
     limits = _limits(_koopman_limits, control, treatment, alpha)
     ratio = _divided(_divided(treatment.c, treatment.n), _divided(control.c, control.n))
@@ -83,13 +88,17 @@ def mee_interval(control: Clicks, treatment: Clicks, alpha: float) -> Estimate:
 
 
 def log_lift_se(control: Clicks, treatment: Clicks) -> Floats:
-    """Standard error of log lift (Katz); NaN where an arm has no click. For the MDE only."""
-    return np.sqrt(
+    """Standard error of log lift (Katz), for the MDE only.
+
+    NaN where an arm has no click, or both nothing but clicks.
+    """
+    variance = (
         _divided(1.0, treatment.c)
         - _divided(1.0, treatment.n)
         + _divided(1.0, control.c)
         - _divided(1.0, control.n)
     )
+    return np.sqrt(np.where(variance > 0, variance, np.nan))
 
 
 def _limits(
@@ -104,14 +113,15 @@ def _limits(
 
 
 def _koopman_limits(x: float, m: float, y: float, n: float, alpha: float) -> tuple[float, float]:
-    """Limits of the ratio of x/m to y/n: where the score statistic equals the chi-square quantile."""
+    """Limits of the ratio of x/m to y/n: where the score statistic meets its quantile."""
     if m == 0 or n == 0 or x + y == 0:
         return np.nan, np.nan
     critical = special.ndtri(1 - alpha / 2) ** 2
 
     def excess(log_ratio: float) -> float:
         ratio = np.exp(log_ratio)
-        # Constrained estimate of x's rate under rate_x = ratio * rate_y: the smaller root of a quadratic.
+        # Constrained estimate of x's rate under rate_x = ratio * rate_y: the smaller root of a
+        # quadratic.
         a, b, c = m + n, ratio * (m + y) + x + n, ratio * (x + y)
         rate_x = 2 * c / (b + np.sqrt(max(b * b - 4 * a * c, 0.0)))
         rate_y = rate_x / ratio
@@ -166,7 +176,7 @@ def _mee_limits(x: float, m: float, y: float, n: float, alpha: float) -> tuple[f
 
 
 def constrained_control_rate(x: float, m: float, y: float, n: float, delta: float) -> float:
-    """Maximum-likelihood CTR of control (y of n) given that treatment's (x of m) is ``delta`` higher.
+    """Maximum-likelihood CTR of control (y of n) if treatment's (x of m) is ``delta`` higher.
 
     The closed form of the cubic's root (Miettinen and Nurminen 1985, Statistics in Medicine 4:213,
     appendix I).

@@ -1,7 +1,8 @@
 """Estimates of many cells at once: from moments of two arms to the columns of a lift table.
 
-The declared design chooses the method for every cell alike; see ``docs/decisions/intervals.md``. A cell
-that cannot be estimated gets a status and nulls, never a zero, an infinity or an interval of no width.
+The declared design chooses the method for every cell alike; see ``docs/decisions/intervals.md``.
+A cell that cannot be estimated gets a status and nulls, never a zero, an infinity or an interval
+of no width.
 """
 
 import numpy as np
@@ -30,14 +31,14 @@ def estimate_cells(pairs: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
     """Add status and estimates to cells that have the moments of both arms.
 
     Args:
-        pairs: One row a cell; columns ``<moment>_control`` and ``<moment>_treatment`` for every moment of
-            :data:`abtest.counts.MOMENTS`; zeros where an arm has no traffic.
+        pairs: One row a cell; columns ``<moment>_control`` and ``<moment>_treatment`` for every
+            moment of :data:`abtest.counts.MOMENTS`; zeros where an arm has no traffic.
         config: Design and analysis.
 
     Returns:
         ``pairs`` with the columns ``status``, ``control_ctr``, ``treatment_ctr``, ``abs_lift`` and
-        ``rel_lift`` (each with ``_ci_lower`` and ``_ci_upper``), ``rel_lift_mde``, ``design_effect`` and
-        ``p_value``; null where unknown.
+        ``rel_lift`` (each with ``_ci_lower`` and ``_ci_upper``), ``rel_lift_mde``,
+        ``design_effect`` and ``p_value``; null where unknown.
     """
     if config.design.randomisation == "unit":
         columns = _clustered_columns(pairs, config)
@@ -56,7 +57,7 @@ def estimate_cells(pairs: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
 
 
 def arm_ctr(arms: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
-    """Add ``ctr`` with its interval to arms that have the columns of :data:`abtest.counts.MOMENTS`."""
+    """Add ``ctr`` with its interval to arms that have the moments' columns."""
     moments = {name: arms[name].to_numpy().astype(np.float64) for name in MOMENTS}
     alpha = config.analysis.alpha
     if config.design.randomisation == "unit":

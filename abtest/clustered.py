@@ -5,10 +5,11 @@ A unit brings ``n_i`` impressions and ``c_i`` clicks; the CTR of an arm is the r
 
     var(R) = K / (K - 1) * sum((c_i - R * n_i)^2) / sum(n)^2
 
-(Deng, Knoblich, Lu 2018, "Applying the Delta Method in Metric Analytics", section 3). The sum of squares
-needs only the moments, so nothing here sees a unit. Intervals of lift are on the log scale, where they
-are reciprocal under a swap of arms; quantiles are Student's t with Welch-Satterthwaite degrees of
-freedom. All functions work on arrays of cells and give NaN where a quantity does not exist.
+(Deng, Knoblich, Lu 2018, "Applying the Delta Method in Metric Analytics", section 3). The sum of
+squares needs only the moments, so nothing here sees a unit. Intervals of lift are on the log
+scale, where they are reciprocal under a swap of arms; quantiles are Student's t with
+Welch-Satterthwaite degrees of freedom. All functions work on arrays of cells and give NaN where a
+quantity does not exist.
 """
 
 from typing import NamedTuple
@@ -73,7 +74,8 @@ def ctr_variance(arm: UnitMoments) -> Floats:
     """Variance of :func:`ctr` by the delta method; NaN with fewer than two units."""
     rate = ctr(arm)
     residuals = np.maximum(arm.cc - 2 * rate * arm.nc + rate**2 * arm.nn, 0.0)
-    # Where all units have one rate, rounding alone is left of the sum: no variation, not a tiny one.
+    # Where all units have one rate, rounding alone is left of the sum: no variation, not a tiny
+    # one.
     residuals = np.where(residuals <= 1e-12 * arm.cc, 0.0, residuals)
     return _ratio(arm.units, arm.units - 1) * _ratio(residuals, arm.n**2)
 

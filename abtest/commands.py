@@ -9,15 +9,15 @@ from cyclopts import Parameter
 def lift(
     *log: str,
     config: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = (),
     runs: Path = Path("runs"),
 ) -> None:
     """Per-category CTR lift from an impression log, with health checks and a report.
 
-    Reads Parquet, CSV, TSV or NDJSON (also gzipped); one row an impression, or rows that are sums. Prints
-    the verdict and the table; the last line is the run's folder, which holds lift_table, lift_daily,
-    health, sample_ratio and arm_summary (Parquet), report.html and report.md. A log that cannot be
-    right is refused with the reason, and nothing is written.
+    Reads Parquet, CSV, TSV or NDJSON (also gzipped); one row an impression, or rows that are sums.
+    Prints the verdict and the table; the last line is the run's folder, which holds lift_table,
+    lift_daily, health, sample_ratio and arm_summary (Parquet), report.html and report.md. A log
+    that cannot be right is refused with the reason, and nothing is written.
 
     Args:
         log: Files, globs, folders, or run folders that hold an impression_log.
@@ -44,6 +44,8 @@ def lift(
     with ReadingProgress(source.files) as progress:
         ingested = ingest(source.files, settings, progress.advance)
     result = analyse_lift(ingested.counts, settings)
-    path = record_run(runs, settings, source, ingested, result, started_at)
+    path = record_run(
+        runs, settings, source=source, ingested=ingested, result=result, started_at=started_at
+    )
     print_result(result, ingested, settings)
     print(path)

@@ -22,7 +22,7 @@ class Columns(Config):
     """
 
     arm: str = Field(default="arm", min_length=1)
-    """Experiment arm. ``@row``: every row is one arm, already summed, and arms are numbered 1, 2, ...
+    """Experiment arm. ``@row``: every row is one arm, already summed; arms are numbered 1, 2, ...
     within the experiment in the order of the file."""
     unit: str = "unit_id"
     """Randomisation unit, e.g. the user. Needed where units were randomised."""
@@ -43,13 +43,14 @@ class Columns(Config):
 
 
 class Design(Config):
-    """How traffic was split. The declared design chooses the variance; it is never guessed from data."""
+    """How traffic was split. It chooses the variance, and is never guessed from the data."""
 
     control: str = Field(default="control", min_length=1)
     """The arm the others are compared with."""
     control_rule: Literal["named", "first_by_name"] = "named"
-    """``named``: ``control`` must be an arm of every experiment. ``first_by_name``: in every experiment
-    the arm whose name sorts first (numbers by value), for logs whose experiments share no arm name."""
+    """``named``: ``control`` must be an arm of every experiment. ``first_by_name``: in every
+    experiment the arm whose name sorts first (numbers by value), for logs whose experiments share
+    no arm name."""
     randomisation: Literal["unit", "impression"] = "unit"
     """``unit``: each unit keeps its arm, and variances are clustered by unit. ``impression``: each
     impression was assigned on its own, and they are binomial."""
@@ -86,14 +87,14 @@ class Analysis(Config):
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """Level of the two-sided tests; intervals are at 1 - alpha."""
     correction: Literal["bh", "by", "holm", "hochberg", "bonferroni", "none"] = "bh"
-    """Correction over the categories of an experiment, all contrasts together. Overall rows are another
-    family: the experiment's contrasts; a single one is the primary test and needs no correction."""
+    """Correction over the categories of an experiment, all contrasts together. Overall rows are
+    another family: the experiment's contrasts; a single one is the primary test and needs none."""
     min_clicking_units: int = Field(default=5, ge=2)
-    """Below this many units with a click in either arm (clicks, where impressions were randomised) a
-    cell is ``too_small``: shown, but not tested."""
+    """Below this many units with a click in either arm (clicks, where impressions were randomised)
+    a cell is ``too_small``: shown, but not tested."""
     one_arm_categories: Literal["refuse", "report"] = "refuse"
-    """What to do about a category without impressions in an arm: refuse the log, or report the cell as
-    ``arm_missing``."""
+    """What to do about a category without impressions in an arm: refuse the log, or report the
+    cell as ``arm_missing``."""
 
 
 class Health(Config):
@@ -106,7 +107,7 @@ class Health(Config):
     max_crossover_share: float = Field(default=0.01, ge=0, le=1)
     """Share of units seen in two arms beyond which the check is unhealthy."""
     override: tuple[HealthCheckName, ...] = ()
-    """Checks whose failure shall not withhold verdicts, by name. The override is recorded and printed."""
+    """Checks whose failure shall not withhold verdicts, by name; recorded and printed."""
 
 
 class Ingest(Config):
@@ -138,6 +139,7 @@ class LiftConfig(Config):
     def _row_arms_are_impressions(self) -> "LiftConfig":
         if self.columns.arm == EACH_ROW and self.design.randomisation == "unit":
             raise ValueError(
-                'columns.arm = "@row" says that rows are sums over units; set design.randomisation = "impression"'
+                'columns.arm = "@row" says that rows are sums over units; '
+                'set design.randomisation = "impression"'
             )
         return self

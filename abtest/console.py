@@ -19,11 +19,13 @@ from caig import text
 
 STYLES = {"win": "bold blue", "loss": "bold dark_orange3", "withheld": "bold yellow"}
 MAX_CONTRASTS = 5
+CONTROL_CODES = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), 0xFFFD)
+"""Control characters to a replacement: a name from a log must not steer the terminal."""
 WIDTH = 124
 
 
 class ReadingProgress:
-    """A bar over the rows of all files, on a terminal only; its length is an estimate for text files.
+    """A bar over the rows of all files, on a terminal only; for text files its length is estimated.
 
     Args:
         files: Files that will be read, in order.
@@ -96,10 +98,10 @@ def _print_reading(console: Console, ingested: Ingested) -> None:
 
 def _print_contrast(console: Console, summary: ContrastSummary) -> None:
     console.print()
-    console.print(Text(f"{summary.experiment}: {summary.contrast}", "dim"))
-    console.print(Text(summary.headline, STYLES.get(summary.tone, "bold")))
+    console.print(_plain(f"{summary.experiment}: {summary.contrast}", "dim"))
+    console.print(_plain(summary.headline, STYLES.get(summary.tone, "bold")))
     for note in summary.notes:
-        console.print(Text(note))
+        console.print(_plain(note))
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("category", no_wrap=True, max_width=24)
     is_wide = console.width >= WIDTH
@@ -125,7 +127,7 @@ def _cells(row: Row, name: str, p_value: float | None, *, is_wide: bool) -> tupl
         verdict = text.STATUS_WORDS[row["status"]]
     rates = (Text(text.ctr(row["control_ctr"])), Text(text.ctr(row["treatment_ctr"])))
     return (
-        Text(name),
+        _plain(name),
         Text(text.count(row["impressions_control"] + row["impressions_treatment"])),
         *(rates if is_wide else ()),
         Text(text.lift(row["rel_lift"])),
@@ -133,6 +135,10 @@ def _cells(row: Row, name: str, p_value: float | None, *, is_wide: bool) -> tupl
         Text(text.p_value(p_value)),
         Text(verdict, STYLES.get(row["verdict"], "")),
     )
+
+
+def _plain(written: str, style: str = "") -> Text:
+    return Text(written.translate(CONTROL_CODES), style)
 
 
 def _print_rest(console: Console, result: LiftResult, n_contrasts: int) -> None:

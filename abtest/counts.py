@@ -36,8 +36,8 @@ class UnitCounts:
     """Impressions and clicks by experiment, arm, unit, category and day.
 
     Attributes:
-        cells: One row a combination that occurs, columns ``experiment_id, arm, unit_id, category, day,
-            n, c``. Where the log names no unit, category or day, that column is null.
+        cells: One row a combination that occurs, columns ``experiment_id, arm, unit_id, category,
+            day, n, c``. Where the log names no unit, category or day, that column is null.
     """
 
     cells: pl.DataFrame
@@ -71,9 +71,9 @@ def daily_moments(counts: UnitCounts) -> pl.DataFrame:
         counts: Counts of a log.
 
     Returns:
-        One row an experiment, category, arm and day with the columns of :data:`MOMENTS`. The category
-        ``__all__`` pools a unit's categories before squaring. Without days there is one row with a
-        null day.
+        One row an experiment, category, arm and day with the columns of :data:`MOMENTS`. The
+        category ``__all__`` pools a unit's categories before squaring. Without days there is one
+        row with a null day.
     """
     by_category = counts.cells.filter(pl.col("category").is_not_null())
     pooled = counts.cells.with_columns(category=pl.lit(ALL_CATEGORIES))

@@ -1,7 +1,7 @@
 """Figures of the report as SVG text: they stand in one HTML file and load nothing.
 
-Colour and shape both carry the verdict (Okabe-Ito palette), so that a figure survives a printer and a
-colour-blind reader. Texts from the log are escaped.
+Colour and shape both carry the verdict (Okabe-Ito palette), so that a figure survives a printer and
+a colour-blind reader. Texts from the log are escaped.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,9 +49,7 @@ def forest_plot(categories: Sequence[Row], overall: Row) -> str:
         y = HEAD + ROW_HEIGHT * (index + 0.5)
         is_overall = index == len(rows) - 1
         if is_overall:
-            parts.append(
-                f'<line class="rule" x1="0" x2="{width}" y1="{y - ROW_HEIGHT / 2}" y2="{y - ROW_HEIGHT / 2}"/>'
-            )
+            parts.append(f'<path class="rule" d="M0 {y - ROW_HEIGHT / 2} H{width}"/>')
         parts.append(_forest_row(row, y, x, reach, is_overall=is_overall))
     wins = sum(row["verdict"] == "win" for row in categories)
     losses = sum(row["verdict"] == "loss" for row in categories)
@@ -120,16 +118,15 @@ def _forest_row(row: Row, y: float, x: Scale, reach: float, *, is_overall: bool)
     )
     value_x = LABEL_WIDTH + PLOT_WIDTH + VALUE_WIDTH
     if row["rel_lift_ci_lower"] is None:
-        why = text.STATUS_WORDS[row["status"]] or text.UNKNOWN
-        why = why.split(",")[0]
+        why = escape(text.STATUS_WORDS[row["status"]].partition(",")[0] or text.UNKNOWN)
         return (
-            label
-            + f'<text class="muted" x="{value_x}" y="{y + 4}" text-anchor="end">{escape(why)}</text>'
+            f'{label}<text class="muted" x="{value_x}" y="{y + 4}" text-anchor="end">{why}</text>'
         )
     colour = COLOURS[row["verdict"]]
     low, high = row["rel_lift_ci_lower"], row["rel_lift_ci_upper"]
     ends = x(max(low, -reach)), x(reach if high is None else min(high, reach))
-    marks = f'<line x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2"/>'
+    path = f"M{ends[0]:.1f} {y} H{ends[1]:.1f}"
+    marks = f'<path d="{path}" stroke="{colour}" stroke-width="2"/>'
     if low < -reach:
         marks += _triangle(ends[0] + 3, y, "left", colour)
     if high is None or high > reach:
@@ -148,7 +145,8 @@ def _marker(x: float, y: float, verdict: str, colour: str) -> str:
     if verdict == "loss":
         return _triangle(x, y, "down", colour, 6)
     fill = colour if verdict == "flat" else "var(--paper)"
-    return f'<circle cx="{x:.1f}" cy="{y}" r="4.5" fill="{fill}" stroke="{colour}" stroke-width="1.5"/>'
+    outline = f'fill="{fill}" stroke="{colour}" stroke-width="1.5"'
+    return f'<circle cx="{x:.1f}" cy="{y}" r="4.5" {outline}/>'
 
 
 def _triangle(x: float, y: float, to: str, colour: str, r: float = 4) -> str:

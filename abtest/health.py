@@ -1,8 +1,8 @@
 """Is the experiment what its design says it is? Checks that come before any lift.
 
-Sample ratio overall and by category, units seen in two arms, missing days. By category, a unit counts in
-every category it was seen in; a treatment that changes which categories users see moves these counts by
-itself, and the detail says so. The overall check is not affected by that.
+Sample ratio overall and by category, units seen in two arms, missing days. By category, a unit
+counts in every category it was seen in; a treatment that changes which categories users see moves
+these counts by itself, and the detail says so. The overall check is not affected by that.
 """
 
 from datetime import date, timedelta
@@ -18,8 +18,8 @@ from caig import text
 from caig.contracts.experiments import ALL_CATEGORIES, HEALTH
 
 WITHHOLDING_CHECKS = ("sample_ratio", "sample_ratio_by_category", "units_in_two_arms")
-"""Checks whose failure withholds verdicts: then the arms are not comparable. A missing day is shown, but
-where it befalls one arm only, the sample ratio or the daily table shows the harm."""
+"""Checks whose failure withholds verdicts, because then the arms are not comparable. A missing day
+is shown only: where it befalls one arm, the sample ratio by category sees the units it cost."""
 
 
 class HealthReport(NamedTuple):
@@ -57,7 +57,8 @@ def check_health(counts: UnitCounts, daily: pl.DataFrame, config: LiftConfig) ->
         config: Design and thresholds.
 
     Returns:
-        One row an experiment and check; a check that cannot be made is ``not_applicable`` and says why.
+        One row an experiment and check; a check that cannot be made is ``not_applicable`` and
+        says why.
 
     Raises:
         DataError: The declared split and the log do not have the same arms.
@@ -186,8 +187,8 @@ def _missing_days(daily: pl.DataFrame) -> pl.DataFrame:
         ]
         n_missing = sum(len(missing) for missing in gaps.values())
         detail = (
-            f"no impressions on {text.plural(n_missing, 'arm-day')} of {text.plural(len(span), 'day')}: "
-            + "; ".join(found)
+            f"no impressions on {text.plural(n_missing, 'arm-day')} "
+            f"of {text.plural(len(span), 'day')}: " + "; ".join(found)
             if found
             else f"every arm has impressions on each of {text.plural(len(span), 'day')}"
         )

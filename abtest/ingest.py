@@ -1,7 +1,8 @@
 """From a log to counts, in one pass: read in batches, convert, check every row, sum.
 
-Nothing is dropped in silence. A row that breaks a rule refuses the whole log, with the file, the column, how
-many rows, and the first of them; or, if the user asks for it, is set aside, counted and written out.
+Nothing is dropped in silence. A row that breaks a rule refuses the whole log, with the file, the
+column, how many rows, and the first of them; or, if the user asks for it, is set aside, counted and
+written out.
 """
 
 from collections import Counter
@@ -12,14 +13,15 @@ import polars as pl
 
 from abtest.config import EACH_ROW, LiftConfig
 from abtest.counts import UnitCounts
-from abtest.rows import NO_ZONE, Columns, Rule, canonical, rules
-from abtest.sources import ROW, LogFile, batches, column_names
+from abtest.rows import CANONICAL, NO_ZONE, Columns, Rule, canonical, rules, type_problems
+from abtest.sources import REPEATED, ROW, LogFile, batches, column_types
 from caig.errors import DataError, Problem
 
 SHOWN_ROWS = 3
 SHOWN_PROBLEMS = 12
 COMPACT_ABOVE = 4_000_000
 LOOKS_LIKE_IMPRESSIONS = ("n_impressions", "impressions", "imps", "impression", "views", "shown")
+QUARANTINE = ("file", "row", "reason")
 REQUIRED_ROLES = ("arm", "clicks")
 
 
@@ -29,8 +31,8 @@ class Ingested:
 
     Attributes:
         counts: Its counts.
-        things: Distinct creatives and products: columns ``experiment_id, arm, n_creatives, n_products``
-            (null where the log names none).
+        things: Distinct creatives and products: columns ``experiment_id, arm, n_creatives,
+            n_products`` (null where the log names none).
         columns: Which raw column plays which role.
         n_rows: Rows read.
         n_rows_quarantined: Rows set aside.
@@ -53,8 +55,8 @@ def resolve_columns(files: Sequence[LogFile], config: LiftConfig) -> Columns:
     """Which raw column plays which role, the same in every file.
 
     Raises:
-        DataError: A needed or stated column is missing, files differ, or the log seems to hold sums that
-            the configuration does not name.
+        DataError: A needed or stated column is missing, occurs twice or is of a wrong type, files
+            differ, or the log seems to hold sums that the configuration does not name.
     """
     first, *others = [(file, _resolved(file, config)) for file in files]
     for file, columns in others:
@@ -84,9 +86,14 @@ def ingest(
     """
     columns = resolve_columns(files, config)
     reading = _Reading(columns, config, rules(columns, config))
-    for index, file in enumerate(files):
-        for batch in batches(file, list(dict.fromkeys(columns.values())), config.ingest.batch_rows):
-            reading.add(file, index, batch)
+    watched = _absent_defaults(columns, config)
+    for file in files:
+        names = list(dict.fromkeys(columns.values()))
+        if file.format == "ndjson":
+            names += watched.keys() - set(names)
+        for batch in batches(file, names, config.ingest.batch_rows):
+            _refuse_late_columns(file, batch, watched)
+            reading.add(file, batch)
             on_batch(file, batch.height)
         if not reading.rows_of[str(file.path)]:
             raise DataError(f"{file.path}: the file has no rows")
@@ -106,11 +113,15 @@ class _Reading:
     problems: dict[tuple[str, Rule], Problem] = field(default_factory=dict)
     rows_of: Counter[str] = field(default_factory=Counter)
     zones: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rows_of_experiment: Counter[str] = field(default_factory=Counter)
+    n_bad: int = 0
     n_empty: int = 0
 
-    def add(self, file: LogFile, file_index: int, batch: pl.DataFrame) -> None:
+    def add(self, file: LogFile, batch: pl.DataFrame) -> None:
         self.rows_of[str(file.path)] += batch.height
-        rows = canonical(batch, self.columns, self.config, file_index)
+        rows = canonical(batch, self.columns, self.config)
+        if self.config.columns.arm == EACH_ROW:
+            rows = self._with_numbered_arms(rows)
         rows = self._checked(file, rows)
         for zone, count in rows.group_by("_zone").len().iter_rows():
             if zone is not None:
@@ -119,6 +130,18 @@ class _Reading:
         filled = rows.filter(~is_empty)
         self.n_empty += rows.height - filled.height
         self._count(filled)
+
+    def _with_numbered_arms(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Number an experiment's rows through the log; a row that is set aside keeps its number."""
+        experiment = pl.col("_experiment_id")
+        before = experiment.replace_strict(
+            dict(self.rows_of_experiment), default=0, return_dtype=pl.Int64
+        )
+        number = before + pl.int_range(1, pl.len() + 1).over(experiment)
+        lengths = rows.group_by("_experiment_id").len().drop_nulls()
+        numbered = rows.with_columns(_arm=number.cast(pl.String))
+        self.rows_of_experiment.update(dict(lengths.iter_rows()))
+        return numbered
 
     def _checked(self, file: LogFile, rows: pl.DataFrame) -> pl.DataFrame:
         broken = [rule.broken.fill_null(value=False) for rule in self.rules]
@@ -129,20 +152,27 @@ class _Reading:
             if count:
                 self._record(file, rule, rows.filter(expr).head(SHOWN_ROWS), count)
         is_bad = pl.any_horizontal(broken)
-        raw = dict.fromkeys(self.columns.values())
+        bad = rows.filter(is_bad)
+        self.n_bad += bad.height
+        if self.config.ingest.bad_rows == "quarantine":
+            self.quarantined.append(self._set_aside(file, bad, broken))
+        return rows.filter(~is_bad)
+
+    def _set_aside(self, file: LogFile, bad: pl.DataFrame, broken: list[pl.Expr]) -> pl.DataFrame:
         reasons = [
             pl.when(expr).then(pl.lit(f"{rule.column}: {rule.wrong}"))
             for rule, expr in zip(self.rules, broken, strict=True)
         ]
-        self.quarantined.append(
-            rows.filter(is_bad).select(
-                file=pl.lit(str(file.path)),
-                row=pl.col(ROW).cast(pl.Int64),
-                reason=pl.concat_str(reasons, separator="; ", ignore_nulls=True),
-                **{name: pl.col(name).cast(pl.String) for name in raw},
-            )
+        raw = [
+            pl.col(name).cast(pl.String).alias(f"{name} (log)" if name in QUARANTINE else name)
+            for name in dict.fromkeys(self.columns.values())
+        ]
+        return bad.select(
+            pl.lit(str(file.path)).alias("file"),
+            pl.col(ROW).cast(pl.Int64).alias("row"),
+            pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias("reason"),
+            *raw,
         )
-        return rows.filter(~is_bad)
 
     def _record(self, file: LogFile, rule: Rule, first: pl.DataFrame, count: int) -> None:
         shown = tuple(
@@ -180,26 +210,24 @@ class _Reading:
         self._refuse_mixed_zones()
         counts = self._merged()
         things = pl.concat(self.things)
-        if self.config.columns.arm == EACH_ROW:
-            counts, things = _numbered_arms(counts, things)
-        quarantine = pl.concat(self.quarantined) if self.quarantined else None
         n_rows = self.rows_of.total()
-        n_bad = 0 if quarantine is None else quarantine.height
-        if n_rows == n_bad + self.n_empty:
-            raise DataError(f"no row is left: {n_bad:,} of {n_rows:,} were set aside")
+        if n_rows == self.n_bad + self.n_empty:
+            raise DataError(
+                f"no row is left: of {n_rows:,} rows {self.n_bad:,} were set aside and "
+                f"{self.n_empty:,} have no impressions"
+            )
         return Ingested(
             counts=counts,
             things=_distinct(things),
             columns=self.columns,
             n_rows=n_rows,
-            n_rows_quarantined=n_bad,
+            n_rows_quarantined=self.n_bad,
             n_rows_without_impressions=self.n_empty,
-            quarantine=quarantine,
+            quarantine=pl.concat(self.quarantined) if self.quarantined else None,
             zones=dict(sum((Counter({z: n}) for (_, z), n in self.zones.items()), Counter())),
         )
 
     def _refusal(self) -> DataError:
-        n_bad, n_rows = sum(part.height for part in self.quarantined), self.rows_of.total()
         listed = [
             Problem(f"{path}: {problem.column}", problem.rule, problem.count, problem.rows)
             for (path, _), problem in self.problems.items()
@@ -207,7 +235,7 @@ class _Reading:
         more = len(listed) - SHOWN_PROBLEMS
         hint = f"... and {more} more problem(s)\n" if more > 0 else ""
         return DataError.from_problems(
-            f"{n_bad:,} of {n_rows:,} rows cannot be right; nothing was written",
+            f"{self.n_bad:,} of {self.rows_of.total():,} rows cannot be right; nothing was written",
             listed[:SHOWN_PROBLEMS],
             hint
             + "Rows are counted from 1, without a header. To set such rows aside, written out and "
@@ -232,7 +260,8 @@ class _Reading:
 
 
 def _resolved(file: LogFile, config: LiftConfig) -> Columns:
-    found = column_names(file)
+    types = column_types(file)
+    found = list(types)
     wanted = config.columns.model_dump()
     stated = config.columns.model_fields_set
     columns: Columns = {}
@@ -254,38 +283,58 @@ def _resolved(file: LogFile, config: LiftConfig) -> Columns:
         names = dict.fromkeys(name for _, name in missing)
         raise DataError.from_missing_columns(str(file.path), names, found, hint)
     _refuse_unnamed(file, config, columns, found)
+    _refuse_unusable(file, columns, types)
     return columns
 
 
 def _refuse_unnamed(file: LogFile, config: LiftConfig, columns: Columns, found: list[str]) -> None:
     if config.design.randomisation == "unit" and "unit" not in columns:
         raise DataError(
-            f"{file.path}: units were randomised, but columns.unit is empty; name the unit's column, or "
-            'say --set design.randomisation="impression"'
+            f"{file.path}: units were randomised, but columns.unit is empty; name the unit's "
+            'column, or say --set design.randomisation="impression"'
         )
     if "impressions" in columns or "impressions" in config.columns.model_fields_set:
         return
     suspects = [name for name in found if name.lower() in LOOKS_LIKE_IMPRESSIONS]
     if suspects:
         raise DataError(
-            f"{file.path}: column '{suspects[0]}' looks like impressions, but columns.impressions does not "
-            f"name it. Rows that are sums: --set columns.impressions={suspects[0]}. "
+            f"{file.path}: column '{suspects[0]}' looks like impressions, but columns.impressions "
+            f"does not name it. Rows that are sums: --set columns.impressions={suspects[0]}. "
             "Rows that are one impression each: --set columns.impressions=''"
         )
 
 
-def _numbered_arms(counts: UnitCounts, things: pl.DataFrame) -> tuple[UnitCounts, pl.DataFrame]:
-    """Replace file:row by 1, 2, ... within the experiment."""
-    arms = counts.cells.select("experiment_id", "arm").unique()
-    numbered = arms.with_columns(
-        number=pl.col("arm").rank("ordinal").over("experiment_id").cast(pl.String)
-    )
-    key = ["experiment_id", "arm"]
-    cells = counts.cells.join(numbered, on=key).with_columns(arm="number").drop("number")
-    renamed = things.join(numbered, left_on=["_experiment_id", "_arm"], right_on=key).with_columns(
-        _arm="number"
-    )
-    return UnitCounts.from_rows(cells), renamed.drop("number")
+def _refuse_unusable(file: LogFile, columns: Columns, types: dict[str, pl.DataType]) -> None:
+    problems = type_problems(types, columns)
+    for name in dict.fromkeys(columns.values()):
+        if REPEATED.format(name) in types:
+            problems.append(Problem(f"column {name}", "occurs twice in the header"))
+        if name in (*CANONICAL, ROW):
+            problems.append(Problem(f"column {name}", "has a name kept for our own; rename it"))
+    if problems:
+        raise DataError.from_problems(str(file.path), problems)
+
+
+def _absent_defaults(columns: Columns, config: LiftConfig) -> dict[str, str]:
+    """Default columns that the log seems not to have, with their role."""
+    stated = config.columns.model_fields_set
+    return {
+        name: role
+        for role, name in config.columns.model_dump().items()
+        if role not in columns and role not in stated
+    }
+
+
+def _refuse_late_columns(file: LogFile, batch: pl.DataFrame, watched: dict[str, str]) -> None:
+    """NDJSON may begin to name a column after the rows in which columns are looked for."""
+    for name in watched.keys() & set(batch.columns):
+        late = batch.filter(pl.col(name).is_not_null())
+        if not late.is_empty():
+            raise DataError(
+                f"{file.path}: column '{name}' is absent at first and appears in row "
+                f"{late[ROW][0]:,}; name it in every row from the start, null where unknown, or "
+                f"leave it out: --set columns.{watched[name]}=''"
+            )
 
 
 def _distinct(things: pl.DataFrame) -> pl.DataFrame:

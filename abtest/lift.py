@@ -1,7 +1,7 @@
 """From counts to the tables of a lift analysis.
 
-Everything here is a pure function of :class:`abtest.counts.UnitCounts` and the configuration, so the same
-analysis can be run on merged counts, on simulated ones, or again with another alpha.
+Everything here is a pure function of :class:`abtest.counts.UnitCounts` and the configuration, so
+the same analysis can be run on merged counts, on simulated ones, or again with another alpha.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from abtest.cells import CI_METHODS, CTR_METHODS, arm_ctr, estimate_cells
+from abtest.cells import CI_METHODS, arm_ctr, estimate_cells
 from abtest.config import LiftConfig
 from abtest.counts import MOMENTS, UnitCounts, cumulative_moments, daily_moments, total_moments
 from abtest.health import HealthReport, check_health
@@ -51,9 +51,9 @@ def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
         Tables that satisfy their contracts.
 
     Raises:
-        DataError: An experiment lacks its control or has one arm only; nothing was clicked; a category
-            has no impressions in an arm and the configuration does not ask for a report; or the declared
-            split does not fit the arms.
+        DataError: An experiment lacks its control or has one arm only; nothing was clicked; a
+            category has no impressions in an arm and the configuration does not ask for a report;
+            or the declared split does not fit the arms.
     """
     daily = daily_moments(counts)
     moments = total_moments(daily)
@@ -117,7 +117,8 @@ def _refuse_no_clicks(arms: pl.DataFrame) -> None:
     if arms["c"].sum() == 0:
         impressions = arms["n"].sum()
         raise DataError(
-            f"no clicks in {impressions:,} impressions: nothing can be compared; check columns.clicks"
+            f"no clicks in {impressions:,} impressions: nothing can be compared; "
+            "check columns.clicks"
         )
 
 
@@ -126,7 +127,8 @@ def _refuse_one_arm_categories(pairs: pl.DataFrame, config: LiftConfig) -> None:
     if missing.is_empty() or config.analysis.one_arm_categories == "report":
         return
     rows = tuple(
-        f"experiment={e!r} category={c!r}: {nc:,} impressions in {control!r}, {nt:,} in {treatment!r}"
+        f"experiment={e!r} category={c!r}: {nc:,} impressions in {control!r}, "
+        f"{nt:,} in {treatment!r}"
         for e, c, control, treatment, nc, nt in missing.sort("experiment_id", "category")
         .select("experiment_id", "category", "control", "treatment", "n_control", "n_treatment")
         .head(SHOWN)
@@ -194,7 +196,7 @@ def _lift_table(
 
 
 def _with_adjusted(cells: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
-    """Correct within one experiment: all category cells are one family, its contrasts overall another."""
+    """Correct within an experiment: category cells are one family, overall rows another."""
     correction = config.analysis.correction
     p = cells["p_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     is_overall = (cells["category"] == ALL_CATEGORIES).to_numpy()

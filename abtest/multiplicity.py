@@ -1,8 +1,8 @@
 """Correction of p-values over a declared family of tests.
 
 With 44 categories and no effect anywhere, some category is below 0.05 in nine experiments of ten.
-Adjusted p-values here are compared with the same alpha as plain ones. Unknown p-values (NaN) are not
-tests; they stay unknown and do not count in the family.
+Adjusted p-values here are compared with the same alpha as plain ones. Unknown p-values (NaN) are
+not tests; they stay unknown and do not count in the family.
 """
 
 from typing import Literal
@@ -28,9 +28,9 @@ def adjusted_p_values(p_values: Floats, correction: Correction) -> Floats:
 
     Args:
         p_values: Shape (m,); NaN where there is no test.
-        correction: ``bh`` (Benjamini and Hochberg 1995) and ``by`` (Benjamini and Yekutieli 2001) control
-            the false discovery rate, the latter under any dependence; ``holm``, ``hochberg`` and
-            ``bonferroni`` the family-wise error rate.
+        correction: ``bh`` (Benjamini and Hochberg 1995) and ``by`` (Benjamini and Yekutieli 2001)
+            control the false discovery rate, the latter under any dependence; ``holm``,
+            ``hochberg`` and ``bonferroni`` the family-wise error rate.
 
     Returns:
         Shape (m,), in the order of ``p_values``, each at least the plain one and at most 1.

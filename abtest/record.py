@@ -25,6 +25,7 @@ from caig.runs.store import RunWriter
 def record_run(
     root: Path,
     config: LiftConfig,
+    *,
     source: LogSource,
     ingested: Ingested,
     result: LiftResult,

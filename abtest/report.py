@@ -1,7 +1,8 @@
 """The report of a lift analysis: one HTML file that opens from disk, and the same in Markdown.
 
-Both are views of the result's tables and sentences; nothing is computed here. The HTML holds its styles and
-figures, runs no script and may load nothing (its content policy forbids it). Names from the log are
+Both are views of the result's tables and sentences; nothing is computed here. The HTML holds its
+styles and figures, runs no script and may load nothing (its content policy forbids it). Names
+from the log are
 untrusted: escaped in HTML, defused in Markdown.
 """
 
@@ -67,7 +68,7 @@ def render_markdown(result: LiftResult, config: LiftConfig, facts: ReportFacts) 
 
 
 def defused(value: str) -> str:
-    """Untrusted text for Markdown: on one line, and without its special characters taking effect."""
+    """Untrusted text for Markdown: on one line, its special characters without effect."""
     flat = " ".join(value.split())
     return re.sub(r"([\\`*_{}\[\]()#!|<>~])", r"\\\1", flat)
 
@@ -125,10 +126,10 @@ def _section(result: LiftResult, summary: ContrastSummary) -> dict[str, Any]:
             }
             for row in checks.iter_rows(named=True)
         ],
-        "forest": Markup(forest_plot(summary.categories, summary.overall))  # noqa: S704 - escaped there
+        "forest": Markup(forest_plot(summary.categories, summary.overall))
         if summary.categories
         else "",
-        "daily": Markup(daily_plot(summary.daily)),  # noqa: S704 - holds figures only
+        "daily": Markup(daily_plot(summary.daily)),
         "rows": [_row_view(row) for row in (*summary.categories, summary.overall)],
     }
 
@@ -179,16 +180,16 @@ def _methods(config: LiftConfig) -> list[str]:
     design, analysis = config.design, config.analysis
     return [
         "Lift is relative: CTR of treatment over CTR of control, minus 1.",
-        f"Randomised by {design.randomisation}; lift and p-value by {CI_METHODS[design.randomisation]}; "
-        f"CTR by {CTR_METHODS[design.randomisation]}.",
+        f"Randomised by {design.randomisation}; lift and p-value by "
+        f"{CI_METHODS[design.randomisation]}; CTR by {CTR_METHODS[design.randomisation]}.",
         f"Two-sided tests at {analysis.alpha:g}. {CORRECTION_NAMES[analysis.correction]} over the "
-        "categories of an experiment, all contrasts together; overall rows are a family of their own, the "
-        "experiment's contrasts.",
+        "categories of an experiment, all contrasts together; overall rows are a family of their "
+        "own, the experiment's contrasts.",
         "Detectable: the smallest true lift that a test of this precision finds with 80 % power.",
         f"A category with fewer than {analysis.min_clicking_units} "
-        f"{'units with a click' if design.randomisation == 'unit' else 'clicks'} in an arm is shown, "
-        "not tested.",
-        f"A sample ratio is unhealthy below p {config.health.sample_ratio_alpha:g}; then verdicts are "
-        "withheld.",
+        f"{'units with a click' if design.randomisation == 'unit' else 'clicks'} in an arm is "
+        "shown, not tested.",
+        f"A sample ratio is unhealthy below p {config.health.sample_ratio_alpha:g}; then verdicts "
+        "are withheld.",
         f"Days end at midnight {design.day_zone} where times carry a zone.",
     ]

@@ -1,33 +1,45 @@
 """One batch of raw rows: converted to canonical columns, and checked rule by rule.
 
-Conversion never raises and never guesses: a value that cannot be converted becomes null and breaks a rule,
-and the rule knows the raw column, so that the message shows what the file holds.
+Conversion never raises and never guesses: a value that cannot be converted becomes null and breaks
+a rule, and the rule knows the raw column, so that the message shows what the file holds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from abtest.config import EACH_ROW, LiftConfig
-from abtest.sources import ROW
 from caig.contracts.experiments import ALL_CATEGORIES
+from caig.errors import Problem
 
 Columns = dict[str, str]
-"""Role (a field of :class:`abtest.config.Columns`) to the log's column; absent roles are left out."""
+"""Role (a field of :class:`abtest.config.Columns`) to the log's column; absent roles are left out.
+"""
 
 TEXT_ROLES = ("experiment", "arm", "unit", "category", "creative", "product")
+COUNT_ROLES = ("clicks", "impressions")
 NULL_TEXTS = ("null", "nan", "na", "n/a", "\\n")
 """What exports write for a null; as an arm or a unit they are taken for one, not for a name."""
 
-DATE = r"^(\d{4}-\d{2}-\d{2}|\d{8})"
-TIME = r"^\d{4}-\d{2}-\d{2}[T ](\d{2}:\d{2}(?::\d{2})?)"
-OFFSET = r"\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})$"
+CANONICAL = (
+    *("_experiment_id", "_arm", "_unit_id", "_category", "_creative", "_product"),
+    *("_day", "_zone", "_n", "_c"),
+)
+"""Columns that :func:`canonical` adds."""
+
+DAY = r"^(\d{4}-\d{2}-\d{2})"
+CLOCK = r"[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?"
+OFFSET = r"\s*(Z|UTC|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?"
+WRITTEN_DAY = f"{DAY}(?:{CLOCK}{OFFSET})?$"
 NO_ZONE = "no zone"
+EXACT_BELOW = 2**53
+"""From here on a float cannot tell a whole number from the next."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
-    """One rule of the rows.
+    """One rule of the rows; equal to itself only, as expressions cannot be compared.
 
     Attributes:
         column: The raw column, or columns, it is about.
@@ -42,26 +54,44 @@ class Rule:
     shown: tuple[str, ...]
 
 
-def canonical(
-    batch: pl.DataFrame, columns: Columns, config: LiftConfig, file_index: int
-) -> pl.DataFrame:
+def type_problems(types: Mapping[str, pl.DataType], columns: Columns) -> list[Problem]:
+    """Columns whose type cannot hold what their role needs.
+
+    Args:
+        types: Columns of a file with their types.
+        columns: Which raw column plays which role.
+    """
+    problems = []
+    for role, column in columns.items():
+        dtype = types[column]
+        if role in TEXT_ROLES:
+            fits, wanted = dtype.is_numeric() or dtype == pl.Boolean, "names"
+        elif role in COUNT_ROLES:
+            fits, wanted = dtype.is_numeric() or dtype == pl.Boolean, "counts"
+        else:
+            fits = dtype.is_integer() or isinstance(dtype, (pl.Date, pl.Datetime))
+            wanted = "days or times"
+        if not fits and not isinstance(dtype, (pl.String, pl.Categorical, pl.Enum, pl.Null)):
+            problems.append(
+                Problem(f"column {column}", f"has type {dtype}; {role} must hold {wanted}")
+            )
+    return problems
+
+
+def canonical(batch: pl.DataFrame, columns: Columns, config: LiftConfig) -> pl.DataFrame:
     """Add the canonical columns to raw rows.
 
     Args:
-        batch: Raw rows with their number in ``ROW``.
+        batch: Raw rows.
         columns: Which raw column plays which role.
         config: Configuration.
-        file_index: Position of the file in the log, for arms that are rows.
 
     Returns:
-        ``batch`` with ``_experiment_id, _arm, _unit_id, _category, _creative, _product`` (text), ``_day``
-        (date), ``_zone`` (text; null without a day), ``_n`` and ``_c`` (whole numbers as floats; null where
-        the raw value is no number).
+        ``batch`` with ``_experiment_id, _arm, _unit_id, _category, _creative, _product`` (text; the
+        arm is null where every row is one), ``_day`` (date), ``_zone`` (text; null without a day),
+        ``_n`` and ``_c`` (whole numbers as floats; null where the raw value is no number).
     """
-    texts = {role: _text(columns.get(role)) for role in TEXT_ROLES}
-    if config.columns.arm == EACH_ROW:
-        row = pl.col(ROW).cast(pl.String).str.zfill(12)
-        texts["arm"] = pl.format("{}:{}", pl.lit(f"{file_index:06d}"), row)
+    texts = {role: _text(batch, columns.get(role)) for role in TEXT_ROLES}
     if "experiment" not in columns:
         texts["experiment"] = pl.lit("experiment")
     if config.design.randomisation == "impression":
@@ -89,9 +119,10 @@ def rules(columns: Columns, config: LiftConfig) -> list[Rule]:
         if column is None or skipped or (role == "arm" and config.columns.arm == EACH_ROW):
             continue
         value = pl.col(f"_{_canonical_name(role)}")
-        found.append(Rule(column, f"{role} is missing", value.is_null() | (value == ""), (column,)))
+        missing = value.is_null() | (value.str.strip_chars() == "")
+        found.append(Rule(column, f"{role} is missing", missing, (column,)))
         if role in ("arm", "unit"):
-            written_null = value.str.to_lowercase().is_in(list(NULL_TEXTS))
+            written_null = value.str.strip_chars().str.to_lowercase().is_in(list(NULL_TEXTS))
             found.append(Rule(column, f"{role} is a null written as text", written_null, (column,)))
     if "category" in columns:
         name = columns["category"]
@@ -116,7 +147,10 @@ def rules(columns: Columns, config: LiftConfig) -> list[Rule]:
             (clicks, impressions),
         )
     else:
-        wrong = "more than one click in a row that is one impression; if rows are sums, name columns.impressions"
+        wrong = (
+            "more than one click in a row that is one impression; "
+            "if rows are sums, name columns.impressions"
+        )
         rule = Rule(clicks, wrong, exceeds, (clicks,))
     return [*found, rule]
 
@@ -134,20 +168,26 @@ def _count_rules(column: str, value: pl.Expr) -> list[Rule]:
             ("is NaN or infinite", ~finite),
             ("is negative", finite & (value < 0)),
             ("is not a whole number", finite & (value != value.floor())),
+            ("is too large to be counted exactly", finite & (value >= EXACT_BELOW)),
         )
     ]
 
 
-def _text(column: str | None) -> pl.Expr:
-    return pl.lit(None, dtype=pl.String) if column is None else pl.col(column).cast(pl.String)
+def _text(batch: pl.DataFrame, column: str | None) -> pl.Expr:
+    if column is None:
+        return pl.lit(None, dtype=pl.String)
+    value = pl.col(column)
+    if batch.schema[column].is_float():
+        value = value.fill_nan(None)  # how pandas writes a missing number
+    return value.cast(pl.String)
 
 
 def _number(batch: pl.DataFrame, column: str) -> pl.Expr:
-    """A count as float: exact up to 2^53, and NaN, infinity and fractions survive to be reported."""
+    """A count as float, in which NaN, infinity and fractions survive to be reported."""
     value = pl.col(column)
-    if batch.schema[column] != pl.String:
+    if batch.schema[column].is_numeric() or batch.schema[column] == pl.Boolean:
         return value.cast(pl.Float64, strict=False)
-    lowered = value.str.strip_chars().str.to_lowercase()
+    lowered = value.cast(pl.String).str.strip_chars().str.to_lowercase()
     as_flag = lowered.replace_strict({"true": "1", "false": "0"}, default=lowered)
     return as_flag.cast(pl.Float64, strict=False)
 
@@ -170,29 +210,26 @@ def _with_day(batch: pl.DataFrame, column: str | None, day_zone: str) -> pl.Data
 
 
 def _with_parsed_day(batch: pl.DataFrame, written: pl.Expr, day_zone: str) -> pl.DataFrame:
-    day_text = written.str.extract(DATE)
-    is_compact = (written.str.len_chars() == 8) & (day_text.str.len_chars() == 8)
-    is_plain = written.str.len_chars() == 10
-    clock = written.str.extract(TIME)
+    day_text, clock = (written.str.extract(WRITTEN_DAY, group) for group in (1, 2))
     clock = pl.when(clock.str.len_chars() == 5).then(clock + ":00").otherwise(clock)
-    offset = written.str.extract(OFFSET).str.replace("Z", "+00:00").str.replace(":", "")
+    offset = written.str.extract(WRITTEN_DAY, 3).str.replace("Z|UTC", "+0000").str.replace(":", "")
+    offset = offset.str.pad_end(5, "0")
     local = pl.concat_str(day_text, pl.lit(" "), clock).str.to_datetime(
         "%Y-%m-%d %H:%M:%S", strict=False
     )
     sign = pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)
-    minutes = sign * (
-        offset.str.slice(1, 2).cast(pl.Int64, strict=False) * 60
-        + offset.str.slice(3, 2).cast(pl.Int64, strict=False)
-    )
-    utc = (local - pl.duration(minutes=minutes)).dt.replace_time_zone("UTC")
-    zoned_day = utc.dt.convert_time_zone(day_zone).dt.date()
+    hours, minutes = (offset.str.slice(start, 2).cast(pl.Int64, strict=False) for start in (1, 3))
+    utc = (local - pl.duration(minutes=sign * (hours * 60 + minutes))).dt.replace_time_zone("UTC")
     day = (
-        pl.when(is_compact)
-        .then(day_text.str.to_date("%Y%m%d", strict=False))
-        .when(is_plain)
-        .then(day_text.str.to_date("%Y-%m-%d", strict=False))
-        .when(clock.is_not_null() & offset.is_not_null())
-        .then(zoned_day)
+        pl.when(clock.is_null())
+        .then(
+            pl.coalesce(
+                day_text.str.to_date("%Y-%m-%d", strict=False),
+                written.str.extract(r"^(\d{8})$").str.to_date("%Y%m%d", strict=False),
+            )
+        )
+        .when(offset.is_not_null())
+        .then(utc.dt.convert_time_zone(day_zone).dt.date())
         .otherwise(local.dt.date())
     )
     zone = (

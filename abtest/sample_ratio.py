@@ -41,8 +41,8 @@ def sample_ratios(daily: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
         config: Design, correction and thresholds.
 
     Returns:
-        ``sample_ratio/1``. A cell in which some arm expects too little has no p-value and the status
-        ``not_enough_traffic``.
+        ``sample_ratio/1``. A cell in which some arm expects too little has no p-value and the
+        status ``not_enough_traffic``.
 
     Raises:
         DataError: The declared split and an experiment do not have the same arms.

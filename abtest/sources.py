@@ -1,22 +1,34 @@
 """Which files a log is, and how to read each in batches.
 
-A log is named by files, globs, folders, or run folders that hold an ``impression_log``. Text formats are
-read as text and converted by us, so that a value that is no number is reported with its row instead of
-failing somewhere inside a parser.
+A log is named by files, globs, folders, or run folders that hold an ``impression_log``. Text
+formats are read as text and converted by us, so that a value that is no number is reported with its
+row instead of failing somewhere inside a parser.
 """
 
 import glob
-import gzip
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from abtest.damage import (
+    BYTE_ORDER_MARK,
+    explain,
+    first_lines,
+    has_byte_order_mark,
+    is_gzipped,
+    open_bytes,
+    parsed_json,
+    readable,
+    refuse_undecodable,
+)
 from caig.contracts.records import FileInput
-from caig.errors import DataError
-from caig.runs.files import sha256_file
-from caig.runs.store import MANIFEST, Run
+from caig.contracts.tables import find_contract
+from caig.errors import ArtifactError, DataError
+from caig.runs.files import CHUNK_BYTES, sha256_file
+from caig.runs.store import MANIFEST, PARTIAL, Run
 
 FORMATS = {
     ".parquet": "parquet",
@@ -32,6 +44,9 @@ FORMATS = {
 }
 ROW = "__row__"
 SAMPLE_BYTES = 1 << 16
+SAMPLE_LINES = 1_000
+REPEATED = "{}_duplicated_0"
+"""How the CSV reader names the second of two columns that share a name."""
 
 
 @dataclass(frozen=True)
@@ -84,47 +99,66 @@ def find_log(names: Sequence[str]) -> LogSource:
         DataError: Nothing is found, a format is unknown, a file is empty, or two files are the same
             one or have the same content: its clicks would count twice.
     """
-    paths: list[Path] = []
-    runs: dict[str, Run] = {}
+    found: dict[Path, Run | None] = {}
     for name in names:
-        folder = Path(name)
-        if (folder / MANIFEST).is_file():
-            run = Run.open(folder)
-            runs["impression_log" if not runs else f"impression_log_{len(runs) + 1}"] = run
-            paths.append(run.file("impression_log"))
-        else:
-            paths += _paths_behind(name)
-    files = [_described(path) for path in paths]
+        behind = _behind(name)
+        if repeated := next((path for path in behind if path in found), None):
+            raise _counted_twice(repeated, "is named twice")
+        found |= behind
+    files = [_described(path) for path in found]
     _refuse_duplicates(files)
+    runs: dict[str, Run] = {}
+    for file, run in zip(files, found.values(), strict=True):
+        if run is not None:
+            _refuse_altered(file, run)
+            runs["impression_log" if not runs else f"impression_log_{len(runs) + 1}"] = run
     return LogSource(tuple(files), runs)
 
 
-def column_names(file: LogFile) -> list[str]:
-    """Columns of a file.
+def column_types(file: LogFile) -> dict[str, pl.DataType]:
+    """Columns of a file and their types; a text format's are all text, or nested in NDJSON.
+
+    NDJSON states its columns in every line: they are those of the first :data:`SAMPLE_LINES`.
 
     Raises:
         DataError: The file cannot be read.
     """
-    with _readable(file):
-        return [name for name in _scan(file).collect_schema() if name != ROW]
+    with readable(file.path, file.format):
+        if file.format == "ndjson":
+            return _json_types(file)
+        types = dict(_scan(file, ()).collect_schema())
+        if file.format != "parquet" and any("\N{REPLACEMENT CHARACTER}" in name for name in types):
+            refuse_undecodable(file.path)  # the reader is strict about rows, but not about names
+        return types
 
 
 def batches(file: LogFile, columns: Sequence[str], batch_rows: int) -> Iterator[pl.DataFrame]:
-    """The file's rows in order, ``batch_rows`` at a time, with their number in :data:`ROW` (from 1).
+    """The file's rows in order, ``batch_rows`` at a time, numbered from 1 in :data:`ROW`.
 
     Raises:
         DataError: The file is damaged or is no text where it must be.
     """
-    with _readable(file):
-        chosen = _scan(file).select(pl.col(ROW) + 1, *columns)
-        yield from chosen.collect_batches(chunk_size=batch_rows, maintain_order=True)
+    n_read = 0
+    with readable(file.path, file.format):
+        chosen = _scan(file, columns).select(columns).with_row_index(ROW, offset=1)
+        for batch in chosen.collect_batches(chunk_size=batch_rows, maintain_order=True):
+            n_read += batch.height
+            yield batch
+        if file.format == "parquet" and n_read != (n_rows := _parquet_rows(file)):
+            # Seen with damaged row groups: the reader loses them and says nothing.
+            explain(file.path, file.format, f"{n_read:,} of its {n_rows:,} rows could be read")
 
 
 def expected_rows(file: LogFile) -> int | None:
-    """About how many rows the file has, for a progress bar; None where that takes reading it."""
+    """About how many rows the file has, for a progress bar; None where that takes reading it.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
     if file.format == "parquet":
-        return int(pl.scan_parquet(file.path).select(pl.len()).collect().item())
-    if file.path.suffix == ".gz":
+        with readable(file.path, file.format):
+            return _parquet_rows(file)
+    if is_gzipped(file.path):
         return None
     with file.path.open("rb") as stream:
         sample = stream.read(SAMPLE_BYTES)
@@ -132,23 +166,61 @@ def expected_rows(file: LogFile) -> int | None:
     return int(file.n_bytes / (len(sample) / lines)) if lines else None
 
 
-def _paths_behind(name: str) -> list[Path]:
+def _behind(name: str) -> dict[Path, Run | None]:
+    """Files behind one name, in order, each with the run whose impression log it is."""
     path = Path(name)
     if path.is_dir():
-        found = sorted(
-            p for p in path.rglob("*") if _format(p) and not p.name.startswith((".", "_"))
-        )
-        if not found:
-            raise DataError(f"{name}: no log in this folder; known: {', '.join(FORMATS)}")
-        return found
+        return _in_folder(path)
     if path.is_file():
+        _refuse_unfinished(path.parent)
         if not _format(path):
             raise DataError(f"{name}: unknown log format; known: {', '.join(FORMATS)}")
-        return [path]
+        return {path: None}
     matches = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207
     if not matches:
         raise DataError(f"{name}: no such file or folder, and no file fits it as a pattern")
-    return [behind for match in matches for behind in _paths_behind(str(match))]
+    # ** fits a folder and what is in it; within one pattern that is no repetition.
+    found: dict[Path, Run | None] = {}
+    for match in matches:
+        found |= _behind(str(match))
+    return found
+
+
+def _in_folder(folder: Path) -> dict[Path, Run | None]:
+    _refuse_unfinished(folder)
+    if (folder / MANIFEST).is_file():
+        run = Run.open(folder)
+        log = run.file("impression_log")
+        find_contract(run.manifest.artifacts["impression_log"].format)
+        return {log: run}
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if _format(path) and path.is_file() and not _is_hidden(path.relative_to(folder))
+    )
+    if not found:
+        raise DataError(f"{folder}: no log in this folder; known: {', '.join(FORMATS)}")
+    for parent in dict.fromkeys(path.parent for path in found):
+        _refuse_unfinished(parent)
+    return dict.fromkeys(found)
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether other programs keep it for themselves: .ipynb_checkpoints, _delta_log, _temporary."""
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _refuse_unfinished(folder: Path) -> None:
+    if (folder / PARTIAL).is_file() and not (folder / MANIFEST).is_file():
+        Run.open(folder)  # raises, and says why
+
+
+def _refuse_altered(file: LogFile, run: Run) -> None:
+    if file.sha256 != run.manifest.artifacts["impression_log"].sha256:
+        raise ArtifactError(
+            f"{file.path}: is not what its run wrote: the checksum differs from {MANIFEST}; "
+            f"see: caig runs verify {run.run_id} --runs {run.path.parent}"
+        )
 
 
 def _format(path: Path) -> str | None:
@@ -172,70 +244,59 @@ def _refuse_duplicates(files: Sequence[LogFile]) -> None:
     seen: dict[str, LogFile] = {}
     for file in files:
         first = seen.setdefault(file.sha256, file)
-        if first is file:
-            continue
-        how = (
-            "is named twice" if first.path == file.path else f"has the same content as {first.path}"
-        )
-        raise DataError(f"{file.path}: {how}; its clicks would count twice. Name it once")
+        if first is not file:
+            raise _counted_twice(file.path, f"has the same content as {first.path}")
+    names = {str(file.path): file for file in files}
+    for file in files:
+        packed = names.get(f"{file.path}.gz")
+        if packed is not None and _unpacked_sha256(packed.path) == file.sha256:
+            raise _counted_twice(packed.path, f"has the same content as {file.path}")
 
 
-def _scan(file: LogFile) -> pl.LazyFrame:
+def _counted_twice(path: Path, how: str) -> DataError:
+    return DataError(f"{path}: {how}; its clicks would count twice. Name it once")
+
+
+def _unpacked_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with readable(path, "gzip"), open_bytes(path) as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _parquet_rows(file: LogFile) -> int:
+    return int(pl.scan_parquet(file.path, glob=False).select(pl.len()).collect().item())
+
+
+def _json_types(file: LogFile) -> dict[str, pl.DataType]:
+    types: dict[str, pl.DataType] = {}
+    lines = first_lines(file.path, SAMPLE_LINES)
+    if not lines:
+        raise DataError(f"{file.path}: the file has no rows")
+    for line in lines:
+        try:
+            record = parsed_json(line)
+        except ValueError as error:
+            explain(file.path, file.format, str(error))
+        for name, value in record.items():
+            if isinstance(value, list):
+                types[name] = pl.List(pl.String())
+            elif isinstance(value, dict):
+                types[name] = pl.Struct({})
+            else:
+                types.setdefault(name, pl.String())
+    return types
+
+
+def _scan(file: LogFile, columns: Sequence[str]) -> pl.LazyFrame:
     if file.format == "parquet":
-        return pl.scan_parquet(file.path, row_index_name=ROW, glob=False)
+        return pl.scan_parquet(file.path, glob=False)
     if file.format == "ndjson":
-        return pl.scan_ndjson(file.path, row_index_name=ROW, infer_schema_length=None).cast(
-            pl.String
-        )
+        schema = dict.fromkeys(columns, pl.String)
+        if not has_byte_order_mark(file.path):
+            return pl.scan_ndjson(file.path, schema=schema)
+        with open_bytes(file.path) as stream:  # the reader takes the mark for a part of the JSON
+            return pl.scan_ndjson(stream.read().removeprefix(BYTE_ORDER_MARK), schema=schema)
     separator = "\t" if file.format == "tsv" else ","
-    return pl.scan_csv(
-        file.path, separator=separator, infer_schema=False, row_index_name=ROW, glob=False
-    )
-
-
-class _readable:  # noqa: N801
-    """Turns the reader's errors into one that names the file and what is wrong with it."""
-
-    def __init__(self, file: LogFile) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        if self._file.format != "parquet":
-            self._refuse_other_encodings()
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, pl.exceptions.NoDataError):
-            raise DataError(f"{self._file.path}: the file is empty") from None
-        if isinstance(error, (pl.exceptions.PolarsError, OSError, EOFError)):
-            self._refuse_other_encodings(whole=True)
-            reason = str(error).strip().splitlines()[0]
-            raise DataError(
-                f"{self._file.path}: not readable as {self._file.format} ({reason}); "
-                "the file is damaged, cut off, or of another format: write it again"
-            ) from None
-
-    def _refuse_other_encodings(self, *, whole: bool = False) -> None:
-        opened = gzip.open if self._file.path.suffix == ".gz" else open
-        try:
-            with opened(self._file.path, "rb") as stream:
-                start = stream.read(2)
-                if start in (b"\xff\xfe", b"\xfe\xff"):
-                    raise DataError(f"{self._file.path}: UTF-16 text; save it as UTF-8")
-                if not whole:
-                    return
-                stream.seek(0)
-                for number, line in enumerate(stream, start=1):
-                    self._refuse_undecodable(number, line)
-        except (OSError, EOFError):
-            return  # damaged; the caller says so
-
-    def _refuse_undecodable(self, number: int, line: bytes) -> None:
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            shown = line[max(0, error.start - 12) : error.start + 12].decode("latin-1")
-            raise DataError(
-                f"{self._file.path}: not UTF-8 text: line {number}, byte {error.start + 1} "
-                f"(0x{line[error.start]:02x}), near {shown!r}; if it is latin-1, convert it: "
-                f"iconv -f latin1 -t utf8 {self._file.path} > converted.csv"
-            ) from None
+    return pl.scan_csv(file.path, separator=separator, infer_schema=False, glob=False)

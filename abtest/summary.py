@@ -1,7 +1,7 @@
 """What a lift analysis says, in words: the same sentences for console, HTML and Markdown.
 
-A sentence says what the statistics allow and no more: "no significant difference" comes with the lift
-that could have been found, and a failed health check comes before any lift.
+A sentence says what the statistics allow and no more: "no significant difference" comes with the
+lift that could have been found, and a failed health check comes before any lift.
 """
 
 from dataclasses import dataclass

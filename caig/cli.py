@@ -7,7 +7,7 @@ Exit codes: 0 done; 1 a bug (traceback); 2 usage, configuration or data; 130 int
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cyclopts import App
 
@@ -25,14 +25,26 @@ VERBS = {  # verb: (target, one-line help)
     "runs": ("caig.runs.commands:app", "List runs; show lineage; verify checksums."),
 }
 
-app = App(
-    name="caig",
-    help="Decide which generated ad images go live, and measure what they did once live.",
-    version=version,
-    help_format="plaintext",
-)
-for _verb, (_target, _summary) in VERBS.items():
-    app.command(_target, name=_verb, help=_summary)
+def build_app(*, described: Collection[str] = ()) -> App:
+    """The command line.
+
+    Args:
+        described: Verbs whose help is their own docstring. The others have their one line, which
+            costs no import.
+    """
+    app = App(
+        name="caig",
+        help="Decide which generated ad images go live, and measure what they did once live.",
+        version=version,
+        help_format="markdown",
+        suppress_keyboard_interrupt=False,  # `run` answers it
+    )
+    for verb, (target, summary) in VERBS.items():
+        if verb in described:
+            app.command(target, name=verb)
+        else:
+            app.command(target, name=verb, help=summary)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,12 +62,12 @@ def run(arguments: list[str]) -> int:
     Returns:
         Exit code.
     """
+    app = build_app(described=arguments[:1])
     try:
         outcome = app(arguments, exit_on_error=True, result_action="return_value")
     except CaigError as error:
-        verb = next((word for word in arguments if word in VERBS), "")
         sys.stdout.flush()
-        print(f"caig {verb}: {error}".replace("caig :", "caig:"), file=sys.stderr)
+        print(f"caig {arguments[0]}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

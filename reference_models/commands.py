@@ -10,7 +10,7 @@ def make_data(
     *,
     world: Literal["shop"] = "shop",
     config: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = (),
     runs: Path = Path("runs"),
 ) -> None:
     """Simulate one experiment of known truth and write its impression log.

@@ -46,6 +46,7 @@ class Column:
             rules.append(("is null", value.is_null()))
         if self.dtype in (pl.Float32, pl.Float64):
             rules.append(("is NaN or infinite", ~value.is_finite()))
+            value = pl.when(value.is_finite()).then(value)  # NaN is not also out of range
         if self.allowed is not None:
             rules.append((f"is none of {', '.join(self.allowed)}", ~value.is_in(self.allowed)))
         if self.lower is not None:
@@ -135,7 +136,7 @@ def _check_schema(frame: pl.DataFrame, contract: TableContract, source: str) -> 
         if frame.schema[name] != dtype
     ]
     if problems:
-        raise DataError.from_problems(source, problems)
+        raise DataError.from_problems(source, problems, f"format {contract.identifier}")
 
 
 def _rule_problems(frame: pl.DataFrame, contract: TableContract) -> list[Problem]:

@@ -1,7 +1,7 @@
 """The shop's 44 categories: name, place in the tree, and base click-through rate.
 
-Forty-four because that is how many categories the published online test had. Rates lie where display
-ads in shops lie, between 1 and 4 %, and differ by category so that a mix shift can mislead.
+Forty-four because that is how many categories the published online test had. Rates lie where
+display ads in shops lie, between 1 and 4 %, and differ by category so that a mix shift can mislead.
 """
 
 from typing import NamedTuple

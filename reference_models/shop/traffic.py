@@ -1,8 +1,8 @@
 """Simulated traffic of the shop: who saw which ad on which day, and who clicked.
 
 Users differ in how often they come and how readily they click, so the impressions of one user are
-dependent; an analysis that treats them as independent is overconfident here as it would be in a real
-shop. A user keeps one arm and meets many categories. The true lift of every category is known.
+dependent; an analysis that treats them as independent is overconfident here as it would be in a
+real shop. A user keeps one arm and meets many categories. The true lift of every category is known.
 
 Pictures play no part in this module: an arm is a label with a true effect.
 """
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from caig.config import Config
 from caig.contracts.experiments import ALL_CATEGORIES, IMPRESSION_LOG, TRAFFIC_TRUTH
@@ -36,6 +36,15 @@ class Faults(Config):
     """The lift halves every so many days; None keeps it constant."""
     zero_click_categories: tuple[str, ...] = ()
     """Categories whose clicks in treatment were not logged."""
+
+    @field_validator("zero_click_categories")
+    @classmethod
+    def _categories_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = {category.name for category in CATEGORIES}
+        for name in names:
+            if name not in known:
+                raise ValueError(f"'{name}' is no category; there are: {', '.join(sorted(known))}")
+        return names
 
 
 class TrafficConfig(Config):
@@ -82,10 +91,10 @@ class SimulatedTraffic(NamedTuple):
 def simulate_traffic(config: TrafficConfig) -> SimulatedTraffic:
     """Draw a log of one experiment.
 
-    A user's impressions are Poisson with gamma mean; each falls on a day and a category; it is clicked
-    with probability ``ctr(category) * (1 + lift(category))^treatment * propensity(user)``, where
-    propensity has mean 1 and is independent of activity, so that the table of truth is exact in
-    expectation. The probability is capped at 0.9.
+    A user's impressions are Poisson with gamma mean; each falls on a day and a category; it is
+    clicked with probability ``ctr(category) * (1 + lift(category))^treatment *
+    propensity(user)``, where propensity has mean 1 and is independent of activity, so that the
+    table of truth is exact in expectation. The probability is capped at 0.9.
 
     Args:
         config: What to draw.

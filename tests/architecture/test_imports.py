@@ -1,0 +1,42 @@
+"""Modules that must stay cheap to import load nothing heavy: not themselves, not through others."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "diffusers", "statsmodels")
+TABLES = ("polars", "numpy", "pandas", "streamlit", "altair")
+
+LIGHT = {  # module: what it must not load
+    "caig.cli": (*HEAVY, *TABLES, "scipy"),
+    "caig.config": (*HEAVY, *TABLES, "scipy", "cyclopts"),
+    "caig.errors": (*HEAVY, *TABLES, "scipy", "pydantic", "cyclopts"),
+    "caig.text": (*HEAVY, *TABLES, "scipy", "pydantic"),
+    "caig.contracts.records": (*HEAVY, *TABLES, "scipy"),
+    "caig.contracts.tables": (*HEAVY, "pandas", "streamlit", "altair", "scipy"),
+    "caig.runs.store": (*HEAVY, "pandas", "streamlit", "altair", "scipy"),
+    "caig.runs.commands": (*HEAVY, "pandas", "streamlit", "altair", "scipy"),
+    "abtest.commands": (*HEAVY, "pandas", "streamlit", "altair"),
+    "reference_models.commands": (*HEAVY, "pandas", "streamlit", "altair"),
+    "dashboards.commands": (*HEAVY, "abtest", "evaluation", "reference_models"),
+    "dashboards.charts": (*HEAVY, "abtest", "evaluation", "reference_models"),
+}
+
+
+def loaded_by(module, names):
+    script = f"import sys, {module}; print(*[n for n in {names!r} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(("module", "forbidden"), LIGHT.items(), ids=list(LIGHT))
+def test_a_light_module_loads_nothing_heavy(module, forbidden):
+    assert loaded_by(module, forbidden) == []
+
+
+def test_the_test_can_fail():
+    assert loaded_by("caig.runs.store", ("polars", "torch")) == ["polars"]

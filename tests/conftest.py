@@ -1,0 +1,36 @@
+"""What all tests share: where real data lie, and reproducible property tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples on every machine and every day: a red test is then a change of the code.
+settings.register_profile("caig", deadline=None, derandomize=True)
+settings.load_profile("caig")
+
+
+def _real_data() -> Path:
+    return Path(os.environ.get("CAIG_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("real_data") and not _real_data().is_dir():
+        pytest.skip(
+            f"no public logs in {_real_data()}; set CAIG_REAL_DATA to a folder that has them"
+        )
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """Folder of public logs, for tests marked ``real_data``; those are skipped without it."""
+    return _real_data()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return ROOT
