@@ -52,7 +52,8 @@ def estimate_cells(pairs: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
     # Below the stated minimum the approximation is not trusted with a test.
     tested = pl.col("status") == "ok"
     return estimated.with_columns(
-        pl.when(tested).then(pl.col(name)).alias(name) for name in ("p_value", "rel_lift_mde")
+        pl.when(tested).then(pl.col(name)).alias(name)
+        for name in ("p_value", "rel_lift_mde", "log_lift_se")
     )
 
 
@@ -82,6 +83,7 @@ def _clustered_columns(pairs: pl.DataFrame, config: LiftConfig) -> dict[str, Flo
         **_named("treatment_ctr", clustered.ctr_interval(treatment, alpha)),
         **_named("abs_lift", clustered.ctr_difference(control, treatment, alpha)),
         **_named("rel_lift", clustered.lift_interval(lift, alpha)),
+        "log_lift_se": lift.se,
         "rel_lift_mde": clustered.minimum_detectable_lift(lift, alpha),
         "design_effect": lift.design_effect,
         "p_value": clustered.lift_p_value(lift),
@@ -100,6 +102,7 @@ def _binomial_columns(pairs: pl.DataFrame, config: LiftConfig) -> dict[str, Floa
         **_named("treatment_ctr", binomial.wilson_interval(treatment, alpha)),
         **_named("abs_lift", binomial.mee_interval(control, treatment, alpha)),
         **_named("rel_lift", binomial.koopman_interval(control, treatment, alpha)),
+        "log_lift_se": se,
         "rel_lift_mde": clustered.minimum_detectable_lift(known, alpha),
         "design_effect": unknown,
         "p_value": binomial.two_sided_p(binomial.pooled_z(control, treatment)),

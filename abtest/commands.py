@@ -34,7 +34,7 @@ def lift(
     from abtest.record import record_run
     from abtest.sources import find_log
     from caig.config import load_config
-    from caig.errors import CaigError
+    from caig.errors import CaigError, DataError
 
     if not log:
         raise CaigError("name the log: caig lift LOG... (files, a glob, a folder, or a run)")
@@ -43,7 +43,10 @@ def lift(
     source = find_log(log)
     with ReadingProgress(source.files) as progress:
         ingested = ingest(source.files, settings, progress.advance)
-    result = analyse_lift(ingested.counts, settings)
+    try:
+        result = analyse_lift(ingested.counts, settings)
+    except DataError as error:
+        raise DataError(f"{source.named()}: {error}") from None
     path = record_run(
         runs, settings, source=source, ingested=ingested, result=result, started_at=started_at
     )

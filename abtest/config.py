@@ -92,6 +92,9 @@ class Analysis(Config):
     min_clicking_units: int = Field(default=5, ge=2)
     """Below this many units with a click in either arm (clicks, where impressions were randomised)
     a cell is ``too_small``: shown, but not tested."""
+    anytime_lift: float = Field(default=0.05, gt=0)
+    """The daily always-valid interval is tightest when the data suffice to find this lift with 80 %
+    power. It is valid whatever stands here, if it stood here before the experiment."""
     one_arm_categories: Literal["refuse", "report"] = "refuse"
     """What to do about a category without impressions in an arm: refuse the log, or report the
     cell as ``arm_missing``."""

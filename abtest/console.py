@@ -19,8 +19,6 @@ from caig import text
 
 STYLES = {"win": "bold blue", "loss": "bold dark_orange3", "withheld": "bold yellow"}
 MAX_CONTRASTS = 5
-CONTROL_CODES = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), 0xFFFD)
-"""Control characters to a replacement: a name from a log must not steer the terminal."""
 WIDTH = 124
 
 
@@ -138,7 +136,7 @@ def _cells(row: Row, name: str, p_value: float | None, *, is_wide: bool) -> tupl
 
 
 def _plain(written: str, style: str = "") -> Text:
-    return Text(written.translate(CONTROL_CODES), style)
+    return Text(text.printable(written), style)
 
 
 def _print_rest(console: Console, result: LiftResult, n_contrasts: int) -> None:

@@ -117,12 +117,15 @@ def _increments(cells: pl.DataFrame) -> pl.DataFrame:
         n_before=n_sum - pl.when("is_first").then(n_sum).forward_fill(),
         c_before=c_sum - pl.when("is_first").then(c_sum).forward_fill(),
     )
-    n_before, c_before = pl.col("n_before"), pl.col("c_before")
+    # Squares as floats: of a unit with billions of impressions they do not fit into integers.
+    n, c, n_before, c_before = (
+        pl.col(name).cast(pl.Float64) for name in ("n", "c", "n_before", "c_before")
+    )
     return before.group_by(*key, "day").agg(
         units=pl.col("is_first").sum().cast(pl.Int64),
         clicking_units=((c_before == 0) & (c > 0)).sum().cast(pl.Int64),
-        n=n.sum(),
-        c=c.sum(),
+        n=pl.col("n").sum(),
+        c=pl.col("c").sum(),
         nn=((n_before + n) ** 2 - n_before**2).sum(),
         cc=((c_before + c) ** 2 - c_before**2).sum(),
         nc=((n_before + n) * (c_before + c) - n_before * c_before).sum(),

@@ -61,7 +61,7 @@ def forest_plot(categories: Sequence[Row], overall: Row) -> str:
 
 
 def daily_plot(daily: Sequence[Row]) -> str:
-    """Cumulated overall lift by day with its interval.
+    """Cumulated overall lift by day with its fixed-horizon and its always-valid interval.
 
     Args:
         daily: Rows of ``lift_daily/1`` of one cell, by day.
@@ -72,12 +72,22 @@ def daily_plot(daily: Sequence[Row]) -> str:
     known = [row for row in daily if row["rel_lift_ci_lower"] is not None]
     if len(known) < 2:
         return ""
-    width, height, left, right, top, bottom = 790, 220, 60, 780, 12, 190
+    width, height, left, right, top, bottom = 790, 220, 60, 755, 12, 190
     final = known[-1]
-    widths = sorted(row["rel_lift_ci_upper"] - row["rel_lift_ci_lower"] for row in known)
-    reach = _nice(
-        max(abs(final["rel_lift_ci_lower"]), abs(final["rel_lift_ci_upper"]), 0.5 * widths[-1])
+    # The first days are wide and would flatten the rest: the axis fits the later half.
+    limits = (
+        "rel_lift_ci_lower",
+        "rel_lift_ci_upper",
+        "rel_lift_anytime_lower",
+        "rel_lift_anytime_upper",
     )
+    ends = [
+        abs(row[limit])
+        for row in known[len(known) // 2 :]
+        for limit in limits
+        if row[limit] is not None
+    ]
+    reach = _nice(max(ends))
 
     def x(index: int) -> float:
         return left + (right - left) * index / (len(known) - 1)
@@ -95,6 +105,13 @@ def daily_plot(daily: Sequence[Row]) -> str:
     ]
     parts.append(f'<line class="zero" x1="{left}" x2="{right}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>')
     parts.append(f'<polygon class="band" points="{" ".join(upper + lower[::-1])}"/>')
+    for limit in ("rel_lift_anytime_lower", "rel_lift_anytime_upper"):
+        ends = [
+            f"{x(i):.1f},{y(row[limit]):.1f}"
+            for i, row in enumerate(known)
+            if row[limit] is not None
+        ]
+        parts.append(f'<polyline class="anytime" points="{" ".join(ends)}"/>')
     parts.append(f'<polyline class="line" points="{" ".join(line)}"/>')
     every = ceil(len(known) / 10)
     parts += [

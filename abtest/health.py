@@ -15,11 +15,7 @@ from abtest.counts import UnitCounts
 from abtest.multiplicity import family_text
 from abtest.sample_ratio import chi_square, sample_ratios
 from caig import text
-from caig.contracts.experiments import ALL_CATEGORIES, HEALTH
-
-WITHHOLDING_CHECKS = ("sample_ratio", "sample_ratio_by_category", "units_in_two_arms")
-"""Checks whose failure withholds verdicts, because then the arms are not comparable. A missing day
-is shown only: where it befalls one arm, the sample ratio by category sees the units it cost."""
+from caig.contracts.experiments import ALL_CATEGORIES, HEALTH, WITHHOLDING_CHECKS
 
 
 class HealthReport(NamedTuple):

@@ -9,15 +9,16 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from abtest.arms import comparable_arms, refuse_one_arm_categories
 from abtest.cells import CI_METHODS, arm_ctr, estimate_cells
 from abtest.config import LiftConfig
 from abtest.counts import MOMENTS, UnitCounts, cumulative_moments, daily_moments, total_moments
 from abtest.health import HealthReport, check_health
 from abtest.multiplicity import adjusted_p_values, family_text
+from abtest.sequential import anytime_half_width, se_that_finds, tuned_mixture
+from abtest.shrinkage import shrink_cells
 from caig.contracts.experiments import ALL_CATEGORIES, LIFT_DAILY, LIFT_TABLE
-from caig.errors import DataError, Problem, indented
 
-SHOWN = 5
 PRIMARY = "primary test, not corrected"
 
 
@@ -27,6 +28,7 @@ class LiftResult(NamedTuple):
     Attributes:
         lift_table: ``lift_table/1``.
         lift_daily: ``lift_daily/1``; empty if the log names no day.
+        heterogeneity: ``heterogeneity/1``; empty if the log names no category.
         health: Checks and sample ratios.
         arms: One row an experiment and arm: ``experiment_id, arm, is_control``, the moments, and
             ``ctr`` with its interval.
@@ -35,6 +37,7 @@ class LiftResult(NamedTuple):
 
     lift_table: pl.DataFrame
     lift_daily: pl.DataFrame
+    heterogeneity: pl.DataFrame
     health: HealthReport
     arms: pl.DataFrame
     withheld: dict[str, list[str]]
@@ -57,88 +60,23 @@ def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
     """
     daily = daily_moments(counts)
     moments = total_moments(daily)
-    arms = _with_control(moments, config)
-    _refuse_no_clicks(arms)
+    arms = comparable_arms(moments, config)
     health = check_health(counts, daily, config)
     withheld = health.withheld(config.health.override)
     pairs = _paired(moments, arms, ["experiment_id", "category"])
-    _refuse_one_arm_categories(pairs, config)
-    table = _lift_table(estimate_cells(pairs, config), config, withheld)
+    # In one order, so that the same log gives the same bytes: pooling sums over the cells.
+    pairs = pairs.sort(
+        "experiment_id", "contrast", pl.col("category") == ALL_CATEGORIES, "category"
+    )
+    refuse_one_arm_categories(pairs, config)
+    pooled = shrink_cells(estimate_cells(pairs, config), config.analysis.alpha)
     return LiftResult(
-        table, _lift_daily(daily, arms, config), health, arm_ctr(arms, config), withheld
-    )
-
-
-def _with_control(moments: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
-    """Arms of every experiment with the flag ``is_control``."""
-    overall = moments.filter(pl.col("category") == ALL_CATEGORIES).drop("category")
-    experiment = "experiment_id"
-    if config.design.control_rule == "first_by_name":
-        number = pl.col("arm").cast(pl.Float64, strict=False)
-        order = (
-            pl.struct(number=number.fill_null(np.inf), name=pl.col("arm"))
-            .rank("ordinal")
-            .over(experiment)
-        )
-        arms = overall.with_columns(is_control=order == 1)
-    else:
-        arms = overall.with_columns(is_control=pl.col("arm") == config.design.control)
-    per_experiment = arms.group_by(experiment).agg(
-        controls=pl.col("is_control").sum(), names=pl.col("arm").sort()
-    )
-    _refuse_arms(
-        per_experiment.filter(pl.col("controls") == 0),
-        f"no arm is called '{config.design.control}'",
-        "name the control: --set design.control=ARM",
-    )
-    _refuse_arms(
-        per_experiment.filter(pl.col("names").list.len() == 1),
-        "there is one arm only",
-        "a lift compares two; check columns.arm, or that every part of the log was named",
-    )
-    return arms.sort(experiment, "is_control", "arm", descending=[False, True, False])
-
-
-def _refuse_arms(experiments: pl.DataFrame, wrong: str, hint: str) -> None:
-    if experiments.is_empty():
-        return
-    found = [
-        f"experiment {name!r}: {wrong}; arms: {', '.join(arms[:SHOWN])}"
-        for name, arms in experiments.sort("experiment_id")
-        .select("experiment_id", "names")
-        .head(SHOWN)
-        .iter_rows()
-    ]
-    count = f"{experiments.height} experiment(s) cannot be compared"
-    raise DataError(f"{count}\n{indented(found)}\n{hint}")
-
-
-def _refuse_no_clicks(arms: pl.DataFrame) -> None:
-    if arms["c"].sum() == 0:
-        impressions = arms["n"].sum()
-        raise DataError(
-            f"no clicks in {impressions:,} impressions: nothing can be compared; "
-            "check columns.clicks"
-        )
-
-
-def _refuse_one_arm_categories(pairs: pl.DataFrame, config: LiftConfig) -> None:
-    missing = pairs.filter(pl.min_horizontal("n_control", "n_treatment") == 0)
-    if missing.is_empty() or config.analysis.one_arm_categories == "report":
-        return
-    rows = tuple(
-        f"experiment={e!r} category={c!r}: {nc:,} impressions in {control!r}, "
-        f"{nt:,} in {treatment!r}"
-        for e, c, control, treatment, nc, nt in missing.sort("experiment_id", "category")
-        .select("experiment_id", "category", "control", "treatment", "n_control", "n_treatment")
-        .head(SHOWN)
-        .iter_rows()
-    )
-    problem = Problem("category", f"{missing.height} without impressions in one arm", None, rows)
-    raise DataError.from_problems(
-        "the log",
-        [problem],
-        "To report them as arm_missing: --set analysis.one_arm_categories=report",
+        lift_table=_lift_table(pooled.cells, config, withheld),
+        lift_daily=_lift_daily(daily, arms, config),
+        heterogeneity=pooled.heterogeneity,
+        health=health,
+        arms=arm_ctr(arms, config),
+        withheld=withheld,
     )
 
 
@@ -165,8 +103,6 @@ def _paired(moments: pl.DataFrame, arms: pl.DataFrame, key: list[str]) -> pl.Dat
 def _lift_table(
     cells: pl.DataFrame, config: LiftConfig, withheld: dict[str, list[str]]
 ) -> pl.DataFrame:
-    is_overall = pl.col("category") == ALL_CATEGORIES
-    cells = cells.sort("experiment_id", "contrast", is_overall, "category")
     parts = [
         _with_adjusted(experiment, config)
         for experiment in cells.partition_by("experiment_id", maintain_order=True)
@@ -186,7 +122,6 @@ def _lift_table(
         .with_columns(
             **units,
             **traffic,
-            rel_lift_shrunk=pl.lit(None, dtype=pl.Float64),
             alpha=pl.lit(config.analysis.alpha),
             ci_method=pl.lit(CI_METHODS[config.design.randomisation]),
             verdict=_verdict(config.analysis.alpha, list(withheld)),
@@ -233,17 +168,26 @@ def _lift_daily(daily: pl.DataFrame, arms: pl.DataFrame, config: LiftConfig) -> 
     if dated.is_empty():
         return LIFT_DAILY.empty()
     pairs = _paired(cumulative_moments(dated), arms, ["experiment_id", "category", "day"])
-    unknown = pl.lit(None, dtype=pl.Float64)
+    cells = estimate_cells(pairs, config)
+    half = _anytime_half_width(cells, config)
+    log_lift = pl.col("rel_lift").log1p()
     return (
-        estimate_cells(pairs, config)
-        .with_columns(
+        cells.with_columns(
             cum_impressions_control="n_control",
             cum_impressions_treatment="n_treatment",
             cum_clicks_control="c_control",
             cum_clicks_treatment="c_treatment",
-            rel_lift_anytime_lower=unknown,
-            rel_lift_anytime_upper=unknown,
+            rel_lift_anytime_lower=(log_lift - half).exp() - 1,
+            rel_lift_anytime_upper=(log_lift + half).exp() - 1,
         )
         .sort("experiment_id", "contrast", "category", "day")
         .select(LIFT_DAILY.schema.names())
     )
+
+
+def _anytime_half_width(cells: pl.DataFrame, config: LiftConfig) -> pl.Series:
+    """Half-width of the confidence sequence of log lift; null in cells that are not tested."""
+    alpha = config.analysis.alpha
+    mixture = tuned_mixture(alpha, se_that_finds(config.analysis.anytime_lift, alpha))
+    se = cells["log_lift_se"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return pl.Series(anytime_half_width(se, alpha, mixture)).fill_nan(None)

@@ -2,11 +2,11 @@
 
 Log lifts ``y_k`` with known variances ``v_k`` are taken as ``y_k ~ N(theta_k, v_k)``,
 ``theta_k ~ N(mu, tau2)``. The spread ``tau2`` is learned from the categories themselves, so noisy
-categories move far towards the common lift and precise ones hardly. A category picked because it looks
-best is too good on average; its shrunk lift is not.
+categories move far towards the common lift and precise ones hardly. A category picked because it
+looks best is too good on average; its shrunk lift is not.
 
-Sources: DerSimonian and Laird 1986; Paule and Mandel 1982; REML as in Viechtbauer 2005; intervals of
-shrunk effects by Morris 1983, "Parametric empirical Bayes inference".
+Sources: DerSimonian and Laird 1986; Paule and Mandel 1982; REML as in Viechtbauer 2005; intervals
+of shrunk effects by Morris 1983, "Parametric empirical Bayes inference".
 """
 
 from collections.abc import Callable

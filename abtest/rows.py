@@ -24,9 +24,9 @@ NULL_TEXTS = ("null", "nan", "na", "n/a", "\\n")
 
 CANONICAL = (
     *("_experiment_id", "_arm", "_unit_id", "_category", "_creative", "_product"),
-    *("_day", "_zone", "_n", "_c"),
+    *("_day", "_zone", "_n", "_c", "_written"),
 )
-"""Columns that :func:`canonical` adds."""
+"""Columns that :func:`canonical` adds, ``_written`` only while it works."""
 
 DAY = r"^(\d{4}-\d{2}-\d{2})"
 CLOCK = r"[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?"
@@ -210,24 +210,41 @@ def _with_day(batch: pl.DataFrame, column: str | None, day_zone: str) -> pl.Data
 
 
 def _with_parsed_day(batch: pl.DataFrame, written: pl.Expr, day_zone: str) -> pl.DataFrame:
-    day_text, clock = (written.str.extract(WRITTEN_DAY, group) for group in (1, 2))
-    clock = pl.when(clock.str.len_chars() == 5).then(clock + ":00").otherwise(clock)
-    offset = written.str.extract(WRITTEN_DAY, 3).str.replace("Z|UTC", "+0000").str.replace(":", "")
-    offset = offset.str.pad_end(5, "0")
-    local = pl.concat_str(day_text, pl.lit(" "), clock).str.to_datetime(
-        "%Y-%m-%d %H:%M:%S", strict=False
+    """Parse every distinct text once: a log has few days, and its times repeat across rows."""
+    distinct = batch.select(written=written.unique())
+    parsed = distinct.with_columns(_parsed_day(distinct["written"], day_zone))
+    keyed = batch.with_columns(_written=written).join(
+        parsed, left_on="_written", right_on="written", how="left", maintain_order="left"
     )
+    return keyed.drop("_written")
+
+
+def _parsed_day(written: pl.Series, day_zone: str) -> list[pl.Series]:
+    parts = written.str.extract_groups(WRITTEN_DAY).struct.unnest()
+    parts.columns = ["day", "clock", "offset"]
+    offset = pl.col("offset").str.replace("Z|UTC", "+0000").str.replace(":", "").str.pad_end(5, "0")
+    is_short = pl.col("clock").str.len_chars() == 5
+    parts = parts.with_columns(
+        offset=offset,
+        local=pl.concat_str(
+            "day",
+            pl.lit(" "),
+            "clock",
+            pl.when(is_short).then(pl.lit(":00")).otherwise(pl.lit("")),
+        ).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False),
+        compact=written.str.extract(r"^(\d{8})$"),
+    )
+    offset, local = pl.col("offset"), pl.col("local")
     sign = pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)
     hours, minutes = (offset.str.slice(start, 2).cast(pl.Int64, strict=False) for start in (1, 3))
     utc = (local - pl.duration(minutes=sign * (hours * 60 + minutes))).dt.replace_time_zone("UTC")
+    plain = pl.coalesce(
+        pl.col("day").str.to_date("%Y-%m-%d", strict=False),
+        pl.col("compact").str.to_date("%Y%m%d", strict=False),
+    )
     day = (
-        pl.when(clock.is_null())
-        .then(
-            pl.coalesce(
-                day_text.str.to_date("%Y-%m-%d", strict=False),
-                written.str.extract(r"^(\d{8})$").str.to_date("%Y%m%d", strict=False),
-            )
-        )
+        pl.when(pl.col("clock").is_null())
+        .then(plain)
         .when(offset.is_not_null())
         .then(utc.dt.convert_time_zone(day_zone).dt.date())
         .otherwise(local.dt.date())
@@ -237,6 +254,5 @@ def _with_parsed_day(batch: pl.DataFrame, written: pl.Expr, day_zone: str) -> pl
         .then(pl.lit(NO_ZONE))
         .otherwise(offset.str.slice(0, 3) + ":" + offset.str.slice(3))
     )
-    return batch.with_columns(_day=day).with_columns(
-        _zone=pl.when(pl.col("_day").is_not_null()).then(zone)
-    )
+    found = parts.select(_day=day, _zone=pl.when(day.is_not_null()).then(zone))
+    return found.get_columns()

@@ -1,14 +1,15 @@
 """Intervals that stay valid however often one looks.
 
-A fixed-horizon interval errs at its level if it is read once, at the planned end. Read every day and
-stopped at the first good one it errs far more often: 14 % at five looks. The interval here is the
-normal-mixture confidence sequence (Robbins 1970; its asymptotic form: Waudby-Smith, Arbour, Sinha, Kennedy,
-Ramdas 2024, "Time-uniform central limit theory and asymptotic confidence sequences", theorem 2.2):
+A fixed-horizon interval errs at its level if it is read once, at the planned end. Read every day
+and stopped at the first good one it errs far more often: 14 % at five looks. The interval here is
+the normal-mixture confidence sequence (Robbins 1970; its asymptotic form: Waudby-Smith, Arbour,
+Sinha, Kennedy, Ramdas 2024, "Time-uniform central limit theory and asymptotic confidence
+sequences", theorem 2.2):
 
     estimate +- se * sqrt((1 + 1 / x) * (log(1 + x) + 2 * log(1 / alpha)))
 
-with ``x`` proportional to the information ``1 / se^2``. The proportion is fixed before the experiment; it
-decides when the sequence is tightest, never whether it is valid.
+with ``x`` proportional to the information ``1 / se^2``. The proportion is fixed before the
+experiment; it decides when the sequence is tightest, never whether it is valid.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 def tuned_mixture(alpha: float, tuned_se: float) -> float:
-    """Mixture variance that makes the sequence about tightest when the standard error is ``tuned_se``.
+    """Mixture variance that makes the sequence about tightest at a standard error.
 
     Args:
         alpha: 1 - confidence.
@@ -30,7 +31,7 @@ def tuned_mixture(alpha: float, tuned_se: float) -> float:
 
 
 def se_that_finds(lift: float, alpha: float, power: float = 0.8) -> float:
-    """Standard error of log lift at which a fixed-horizon test finds a lift with the given power."""
+    """Standard error of log lift at which a test read once finds a lift with this power."""
     return float(np.log1p(lift) / (special.ndtri(1 - alpha / 2) + special.ndtri(power)))
 
 

@@ -24,6 +24,7 @@ from abtest.damage import (
     readable,
     refuse_undecodable,
 )
+from caig import text
 from caig.contracts.records import FileInput
 from caig.contracts.tables import find_contract
 from caig.errors import ArtifactError, DataError
@@ -81,6 +82,12 @@ class LogSource:
 
     files: tuple[LogFile, ...]
     runs: dict[str, Run]
+
+    def named(self) -> str:
+        """The files for a message: ``a.csv``, or ``a.csv and 3 more files``."""
+        more = len(self.files) - 1
+        others = f" and {text.plural(more, 'more file')}" if more else ""
+        return f"{self.files[0].path}{others}"
 
     @property
     def outside_runs(self) -> tuple[FileInput, ...]:

@@ -137,7 +137,27 @@ def _notes(result: LiftResult, experiment: str, categories: pl.DataFrame) -> lis
     ]
     adjustment = categories["adjustment"][0]
     noun = text.plural(categories.height, "category", "categories")
-    return [*notes, f"{noun}: {', '.join(said)} ({adjustment})."]
+    notes.append(f"{noun}: {', '.join(said)} ({adjustment}).")
+    spread = result.heterogeneity.filter(
+        (pl.col("experiment_id") == experiment) & (pl.col("contrast") == categories["contrast"][0])
+    )
+    return [*notes, *(_spread_sentence(row) for row in spread.iter_rows(named=True))]
+
+
+def _spread_sentence(row: Row) -> str:
+    """Whether the treatment does the same everywhere.
+
+    Args:
+        row: Row of ``heterogeneity/1``.
+    """
+    test = f"Q {row['q']:.0f} on {row['n_categories'] - 1} degrees of freedom"
+    p_value = text.p_value(row["p_value"])
+    if row["p_value"] >= 0.05:
+        return f"Categories need not differ in their lift ({test}, p {p_value})."
+    return (
+        f"Categories differ in their lift ({test}, p {p_value}): true lifts have a mean of "
+        f"{text.lift(row['mean_lift'])} and a standard deviation of {text.percent(row['tau'])}."
+    )
 
 
 def _interval(row: Row) -> str:

@@ -44,7 +44,8 @@ def count_errors(task: tuple[int, int, bool]) -> Counter[str]:
     found: Counter[str] = Counter()
     methods = {"clustered": CLUSTERED} if has_lift else {"clustered": CLUSTERED, "naive": NAIVE}
     for method, config in methods.items():
-        table = analyse_lift(counts, config).lift_table.join(
+        result = analyse_lift(counts, config)
+        table = result.lift_table.join(
             traffic.truth.select("category", truth="rel_lift"), on="category"
         )
         tested = table.filter(pl.col("status") == "ok")
@@ -54,6 +55,7 @@ def count_errors(task: tuple[int, int, bool]) -> Counter[str]:
             _count_ab(found, cells, overall, table)
         else:
             _count_aa(found, method, cells, overall)
+            _count_looks(found, method, result.lift_daily)
     return found
 
 
@@ -65,6 +67,22 @@ def _count_aa(found: Counter[str], method: str, cells: pl.DataFrame, overall: pl
     corrected = cells["verdict"].is_in(["win", "loss"]).any()
     found[f"{method}: A/A experiments with any category verdict after BH"] += int(corrected)
     found[f"{method}: A/A experiments with any category verdict after BH|n"] += 1
+
+
+def _count_looks(found: Counter[str], method: str, daily: pl.DataFrame) -> None:
+    """Cells of an A/A experiment that some daily look would have stopped."""
+    is_overall = pl.col("category") == ALL_CATEGORIES
+    for interval, lower, upper in (
+        ("fixed-horizon", "rel_lift_ci_lower", "rel_lift_ci_upper"),
+        ("always-valid", "rel_lift_anytime_lower", "rel_lift_anytime_upper"),
+    ):
+        stops = (pl.col("status") == "ok") & ((pl.col(lower) > 0) | (pl.col(upper) < 0))
+        stopped = daily.group_by(is_overall.alias("overall"), "category").agg(any=stops.any())
+        for overall, name in ((False, "by category"), (True, "overall")):
+            cells = stopped.filter(pl.col("overall") == overall)
+            figure = f"{method}: A/A {interval} interval excludes 0 on some day, {name}"
+            found[figure] += cells["any"].sum()
+            found[f"{figure}|n"] += cells.height
 
 
 def _count_ab(

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from cyclopts import App
 
-from caig import version
+from caig import text, version
 from caig.errors import CaigError
 
 VERBS = {  # verb: (target, one-line help)
@@ -24,6 +24,7 @@ VERBS = {  # verb: (target, one-line help)
     "demo": ("caig.demo:run", "All of the above on simulated traffic; a minute on a CPU."),
     "runs": ("caig.runs.commands:app", "List runs; show lineage; verify checksums."),
 }
+
 
 def build_app(*, described: Collection[str] = ()) -> App:
     """The command line.
@@ -67,7 +68,9 @@ def run(arguments: list[str]) -> int:
         outcome = app(arguments, exit_on_error=True, result_action="return_value")
     except CaigError as error:
         sys.stdout.flush()
-        print(f"caig {arguments[0]}: {error}", file=sys.stderr)
+        # A message may quote names from a file; its own line breaks are kept.
+        lines = "\n".join(text.printable(line) for line in str(error).split("\n"))
+        print(f"caig {arguments[0]}: {lines}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

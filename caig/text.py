@@ -36,6 +36,12 @@ HEALTH_WORDS = {
 }
 
 
+_STEERING = dict.fromkeys(
+    (*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)), 0xFFFD
+)
+"""Characters that move a cursor, end a line or turn the direction, to a replacement sign."""
+
+
 def lift(value: float | None) -> str:
     """A relative lift: ``+3.2 %``."""
     return UNKNOWN if value is None else f"{_signed(100 * value)} %"
@@ -83,6 +89,11 @@ def percent(value: float | None, decimals: int = 1) -> str:
 def plural(number: int, noun: str, nouns: str = "") -> str:
     """``1 category``, ``44 categories``."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def printable(untrusted: str) -> str:
+    """A name for a terminal: control, line and direction characters must not steer it."""
+    return untrusted.translate(_STEERING)
 
 
 def _signed(percent_value: float) -> str:

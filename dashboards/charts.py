@@ -86,15 +86,10 @@ def forest(rows: pl.DataFrame, *, reach: float, confidence: str) -> LayeredChart
         axis=_row_axis(len(order)),
     )
     scale = alt.Scale(domain=[-reach, reach], nice=False)
-    axis = alt.Axis(
+    axis = _percent_axis(
+        reach,
         orient="top",
-        values=[-reach, -reach / 2, 0, reach / 2, reach],
-        labelExpr=ZERO_OR_PERCENT,
         title=f"◀ favours control  |  relative lift, {confidence} interval  |  favours treatment ▶",
-        gridColor=NEUTRAL,
-        gridOpacity=0.25,
-        domain=False,
-        ticks=False,
     )
     tooltip = [
         alt.Tooltip("label:N", title="category"),
@@ -109,11 +104,7 @@ def forest(rows: pl.DataFrame, *, reach: float, confidence: str) -> LayeredChart
     colour = alt.Scale(domain=words, range=[look[1] for look in used])
     legend = alt.Legend(title=None, orient="bottom", symbolSize=90, labelLimit=260)
     base = alt.Chart(frame)
-    zero = (
-        alt.Chart(pl.DataFrame({"zero": [0.0]}))
-        .mark_rule(color=NEUTRAL, strokeWidth=1.2)
-        .encode(x=alt.X("zero:Q", scale=scale, axis=axis))
-    )
+    zero = _zero_rule(x=alt.X("zero:Q", scale=scale, axis=axis))
     intervals = (
         base.transform_filter("isValid(datum.shown_lower)")
         .mark_rule(strokeWidth=2)
@@ -156,7 +147,7 @@ def forest(rows: pl.DataFrame, *, reach: float, confidence: str) -> LayeredChart
         )
     )
     # The figures are labels of a second axis, so that the theme colours them as it does names.
-    figures = base.mark_point(opacity=0).encode(
+    figures = base.mark_point(opacity=0, size=0).encode(
         y=alt.Y(
             "label:N",
             sort=order,
@@ -214,15 +205,8 @@ def cumulated(daily: pl.DataFrame) -> LayeredChart:
         ],
     )
     scale = alt.Scale(domain=[-reach, reach], nice=False)
-    axis = alt.Axis(
-        values=[-reach, -reach / 2, 0, reach / 2, reach], labelExpr=ZERO_OR_PERCENT,
-        gridColor=NEUTRAL, gridOpacity=0.25, domain=False,
-    )  # fmt: skip
-    zero = (
-        alt.Chart(pl.DataFrame({"zero": [0.0]}))
-        .mark_rule(color=NEUTRAL, strokeWidth=1.2)
-        .encode(y=alt.Y("zero:Q", scale=scale, axis=axis, title=None))
-    )
+    axis = _percent_axis(reach)
+    zero = _zero_rule(y=alt.Y("zero:Q", scale=scale, axis=axis, title=None))
     band = base.mark_area(color=BLUE, opacity=0.22).encode(
         y=alt.Y("rel_lift_ci_lower:Q", scale=scale, axis=axis, title=None), y2="rel_lift_ci_upper:Q"
     )
@@ -245,24 +229,14 @@ def sample_ratio(ratios: pl.DataFrame) -> LayeredChart:
     reach = _next_round(max(farthest or 0.0, 0.01))
     used = [look for status, look in HEALTH_LOOK.items() if status in set(frame["status"])]
     scale = alt.Scale(domain=[-reach, reach], nice=False)
-    x = alt.X(
-        "shown:Q",
-        scale=scale,
-        title="observed over expected, minus 1",
-        axis=alt.Axis(
-            orient="top", values=[-reach, -reach / 2, 0, reach / 2, reach], domain=False,
-            labelExpr=ZERO_OR_PERCENT, gridColor=NEUTRAL, gridOpacity=0.25, ticks=False,
-        ),
-    )  # fmt: skip
-    y = alt.Y(
-        "label:N", sort=order, title=None,
-        axis=_row_axis(len(order)),
-    )  # fmt: skip
+    axis = _percent_axis(reach, orient="top", title="observed over expected, minus 1")
+    y = alt.Y("label:N", sort=order, title=None, axis=_row_axis(len(order)))
+    zero = _zero_rule(x=alt.X("zero:Q", scale=scale, axis=axis))
     points = (
         alt.Chart(frame)
         .mark_point(size=60, filled=True, opacity=1)
         .encode(
-            x=x,
+            x=alt.X("shown:Q", scale=scale, axis=axis),
             y=y,
             color=alt.Color(
                 "words:N",
@@ -293,12 +267,7 @@ def sample_ratio(ratios: pl.DataFrame) -> LayeredChart:
             ],
         )
     )
-    zero = (
-        alt.Chart(pl.DataFrame({"zero": [0.0]}))
-        .mark_rule(color=NEUTRAL, strokeWidth=1.2)
-        .encode(x=alt.X("zero:Q", scale=scale))
-    )
-    return alt.layer(points, zero).properties(height=ROW_HEIGHT * len(order), autosize=FIT_WIDTH)
+    return alt.layer(zero, points).properties(height=ROW_HEIGHT * len(order), autosize=FIT_WIDTH)
 
 
 def _forest_frame(rows: pl.DataFrame, reach: float) -> pl.DataFrame:
@@ -351,6 +320,26 @@ def _labels(rows: pl.DataFrame) -> pl.Expr:
     is_overall = pl.col("category") == ALL_CATEGORIES
     overall = overall_label(rows["category"].to_list())
     return pl.when(is_overall).then(pl.lit(overall)).otherwise("category")
+
+
+def _zero_rule(**place: Any) -> alt.Chart:
+    """A line at zero, to be drawn first: marks must stay within the pointer's reach."""
+    frame = pl.DataFrame({"zero": [0.0]})
+    rule: alt.Chart = alt.Chart(frame).mark_rule(color=NEUTRAL, strokeWidth=1.2)
+    return rule.encode(**place)
+
+
+def _percent_axis(reach: float, **options: Any) -> alt.Axis:
+    """Axis of fractions from ``-reach`` to ``reach``, written in percent."""
+    return alt.Axis(
+        values=[-reach, -reach / 2, 0, reach / 2, reach],
+        labelExpr=ZERO_OR_PERCENT,
+        gridColor=NEUTRAL,
+        gridOpacity=0.25,
+        domain=False,
+        ticks=False,
+        **options,
+    )
 
 
 def _row_axis(n_rows: int, **options: Any) -> alt.Axis:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from caig import text
-from caig.contracts.experiments import VERDICTS
+from caig.contracts.experiments import VERDICTS, WITHHOLDING_CHECKS
 
 Row = Mapping[str, Any]
 
@@ -47,6 +47,19 @@ LIKELY_CAUSES = {
         "The experiment was paused, or logging was down.",
     ),
 }
+
+
+def nevertheless(health: pl.DataFrame) -> str:
+    """Why verdicts are given although a check is unhealthy.
+
+    Args:
+        health: Rows of ``health/1``, at least one of them unhealthy.
+    """
+    unhealthy = health.filter(pl.col("status") == "unhealthy")["check"]
+    overridden = [text.CHECK_WORDS[name] for name in unhealthy if name in WITHHOLDING_CHECKS]
+    if overridden:
+        return f"Verdicts are given because this check was overridden: {', '.join(overridden)}."
+    return "Verdicts are given: this does not make the arms incomparable."
 
 
 def headline(overall: Row) -> str:
@@ -109,7 +122,7 @@ def tally(verdicts: pl.Series) -> dict[str, int]:
 def tally_sentence(verdicts: pl.Series) -> str:
     """``44 categories: 12 win, 3 lose, 29 without significant difference``."""
     if verdicts.is_empty():
-        return "No categories: the log names none."
+        return "No categories: the log names none"
     noun = text.plural(verdicts.len(), "category", "categories")
     return f"{noun}: {tally_words(verdicts)}"
 

@@ -24,6 +24,10 @@ HEALTH_STATUSES = ("healthy", "unhealthy", "not_enough_traffic", "not_applicable
 
 HEALTH_CHECKS = ("sample_ratio", "sample_ratio_by_category", "units_in_two_arms", "missing_days")
 
+WITHHOLDING_CHECKS = ("sample_ratio", "sample_ratio_by_category", "units_in_two_arms")
+"""Checks whose failure withholds verdicts, because then the arms are not comparable. A missing day
+is shown only: where it befalls one arm, the sample ratio by category sees the units it cost."""
+
 IMPRESSION_LOG = TableContract(
     "impression_log",
     1,
@@ -158,12 +162,11 @@ LIFT_TABLE = TableContract(
         *_estimate("treatment_ctr", "CTR of treatment (fraction).", 0, 1),
         *_estimate("abs_lift", "treatment_ctr - control_ctr (fraction).", -1, 1),
         *_estimate("rel_lift", "treatment_ctr / control_ctr - 1 (fraction).", -1),
-        Column(
+        *_estimate(
             "rel_lift_shrunk",
-            pl.Float64,
-            "Lift shrunk towards the common lift; null where no shrinkage was asked for.",
-            nullable=True,
-            lower=-1,
+            "Lift shrunk towards the categories' mean by their spread (empirical Bayes); null for "
+            "the overall row and where fewer than four categories are ok.",
+            -1,
         ),
         Column(
             "rel_lift_mde",
@@ -212,6 +215,24 @@ LIFT_TABLE = TableContract(
     ),
 )
 
+HETEROGENEITY = TableContract(
+    "heterogeneity",
+    1,
+    "How much the lift of one contrast differs between categories.",
+    (
+        Column("experiment_id", pl.String, "Experiment."),
+        Column("contrast", pl.String, "'treatment arm vs control arm'."),
+        Column("n_categories", pl.Int64, "Categories with status ok (count).", lower=2),
+        Column("q", pl.Float64, "Cochran's Q of log lifts.", lower=0),
+        Column("p_value", pl.Float64, "Of no difference between categories.", lower=0, upper=1),
+        Column("i2", pl.Float64, "Share of the variation that is not noise.", lower=0, upper=1),
+        Column("tau", pl.Float64, "Standard deviation of true log lifts.", lower=0),
+        *_estimate("mean_lift", "Mean of true lifts: expm1 of the mean log lift (fraction).", -1),
+        Column("method", pl.String, "Estimator of tau."),
+    ),
+    key=("experiment_id", "contrast"),
+)
+
 LIFT_DAILY = TableContract(
     "lift_daily",
     1,
@@ -252,7 +273,7 @@ LIFT_DAILY = TableContract(
 HEALTH = TableContract(
     "health",
     1,
-    "One health check of one experiment. An unhealthy check withholds the verdict.",
+    "One health check of one experiment; some withhold its verdicts when unhealthy.",
     (
         Column("experiment_id", pl.String, "Experiment."),
         Column("check", pl.String, "Check.", allowed=HEALTH_CHECKS),

@@ -11,6 +11,7 @@ from caig.contracts.creatives import (
 from caig.contracts.experiments import (
     ARM_SUMMARY,
     HEALTH,
+    HETEROGENEITY,
     IMPRESSION_LOG,
     LIFT_DAILY,
     LIFT_TABLE,
@@ -34,6 +35,7 @@ TABLES: dict[str, TableContract] = {
         TRAFFIC_TRUTH,
         ARM_SUMMARY,
         LIFT_TABLE,
+        HETEROGENEITY,
         LIFT_DAILY,
         HEALTH,
         SAMPLE_RATIO,

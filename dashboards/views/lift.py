@@ -93,11 +93,11 @@ if one["verdict"] == "withheld":
 explore(table)
 st.subheader("How to read this", anchor=False)
 of_categories = table.filter(~IS_OVERALL)
-adjustment = of_categories["adjustment"][0] if of_categories.height else one["adjustment"]
+by_category = of_categories["adjustment"][0] if of_categories.height else "no category to correct"
 st.text(
     f"Two-sided tests at {one['alpha']:g}; intervals at {phrases.confidence(one)}, "
     "each for one row.\n"
     f"Interval and p: {one['ci_method']}.\n"
-    f"Correction over categories: {adjustment}. The overall row: {one['adjustment']}.\n"
+    f"Correction over categories: {by_category}. The overall row: {one['adjustment']}.\n"
     "Detectable: the smallest true lift that a test of this precision finds with 80 % power."
 )

@@ -33,9 +33,7 @@ def _banner(overall: phrases.Row, categories: pl.DataFrame, health: pl.DataFrame
     reasons = components.unhealthy_sentences(health)
     is_withheld = overall["verdict"] == "withheld"
     if reasons and not is_withheld:
-        reasons.append(
-            "A verdict is given nevertheless: this check does not withhold it, or was overridden."
-        )
+        reasons.append(phrases.nevertheless(health))
     notes = [f"{phrases.tally_sentence(categories['verdict'])}."]
     if is_withheld:
         notes = ["Figures below are for finding the cause: the arms may not be comparable."]

@@ -274,7 +274,9 @@ def test_expected_split_that_does_not_fit(lift, good_log, write_log):
 
 def test_zero_clicks_everywhere(lift, good_log, write_log):
     path = write_log(good_log.with_columns(n_clicks=0), "log.csv")
-    lift(path).assert_refused("no clicks in 159 impressions", "check columns.clicks")
+    lift(path).assert_refused(
+        "no clicks in 159 impressions", "column n_clicks: no clicks in 159 impressions"
+    )
 
 
 def test_category_without_impressions_in_one_arm(lift, good_log, write_log):
@@ -283,7 +285,7 @@ def test_category_without_impressions_in_one_arm(lift, good_log, write_log):
     )
     path = write_log(lonely, "log.csv")
     lift(path).assert_refused(
-        "1 without impressions in one arm",
+        "1 category cell(s) without impressions in one arm",
         "category='socks': 0 impressions in 'control', 3 in 'treatment'",
         "--set analysis.one_arm_categories=report",
     )

@@ -50,6 +50,7 @@ def counts_of(rows) -> UnitCounts:
 def direct_moments(cells: pl.DataFrame) -> pl.DataFrame:
     """Sums over units, computed without increments."""
     n, c = pl.col("n"), pl.col("c")
+    square = pl.Float64
     return (
         cells.group_by("category", "arm", "unit_id")
         .agg(n.sum(), c.sum())
@@ -59,9 +60,9 @@ def direct_moments(cells: pl.DataFrame) -> pl.DataFrame:
             clicking_units=(c > 0).sum().cast(pl.Int64),
             n=n.sum(),
             c=c.sum(),
-            nn=(n * n).sum(),
-            cc=(c * c).sum(),
-            nc=(n * c).sum(),
+            nn=(n * n).sum().cast(square),
+            cc=(c * c).sum().cast(square),
+            nc=(n * c).sum().cast(square),
         )
         .sort("category", "arm")
     )
@@ -131,3 +132,11 @@ def test_without_units_categories_and_days_only_the_pooled_cell_remains():
     total = total_moments(daily_moments(bare)).sort("arm")
     assert total["category"].to_list() == [ALL_CATEGORIES, ALL_CATEGORIES]
     assert total["c"].to_list() == [1, 2]
+
+
+def test_squares_of_billions_of_impressions_do_not_overflow():
+    huge = 5_000_000_000
+    rows = [("control", "u1", "Shoes", 0, 1, 0), ("control", "u1", "Shoes", 1, 1, 0)]
+    cells = counts_of(rows).cells.with_columns(n=pl.lit(huge))
+    total = total_moments(daily_moments(UnitCounts(cells)))
+    assert total["nn"].to_list() == [float(2 * huge) ** 2] * 2

@@ -5,7 +5,7 @@ import pytest
 
 from abtest.pooling import heterogeneity, shrunk_effects
 
-# Thirteen trials of the BCG vaccine (metafor's dat.bcg): cases and non-cases, vaccinated and control.
+# Thirteen trials of the BCG vaccine (metafor's dat.bcg): cases and others, by arm.
 CASES = np.array([4, 6, 3, 62, 33, 180, 8, 505, 29, 17, 186, 5, 27.0])
 HEALTHY = np.array(
     [119, 300, 228, 13536, 5036, 1361, 2537, 87886, 7470, 1699, 50448, 2493, 16886.0]

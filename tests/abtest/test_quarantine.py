@@ -102,7 +102,9 @@ def test_refused_all_the_same_where_nothing_is_left_to_compare(lift, good_log, w
     log = good_log.with_columns(
         n_clicks=pl.when(pl.col("arm") == "control").then(-1).otherwise("n_clicks")
     )
-    lift(write_log(log, "log.csv"), *QUARANTINE).assert_refused("no arm is called 'control'")
+    lift(write_log(log, "log.csv"), *QUARANTINE).assert_refused(
+        "there is one arm only; arms: treatment"
+    )
 
 
 def test_columns_of_the_log_may_be_called_like_ours(lift, good_log, write_log):

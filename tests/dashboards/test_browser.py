@@ -23,6 +23,11 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason=f"no browser on the path: {', '.join(BROWSERS)}"),
 ]
 
+PAGES = (  # path, heading, beginning of a chart's description
+    ("", "Overview", "Overall lift cumulated"),
+    ("lift", "Lift by category", "Relative lift by category"),
+    ("health", "Health", "Traffic of each arm"),
+)
 WAIT_MS = 15_000
 
 
@@ -43,9 +48,10 @@ class Visit:
     errors: list[str] = field(default_factory=list)
 
     def open(self, path: str, heading: str) -> None:
-        """Go to a path and wait for its heading."""
+        """Go to a path, wait for its heading and until the script has run to its end."""
         self.page.goto(f"{self.url}/{path}")
-        self.page.get_by_role("heading", name=heading, level=1).wait_for(timeout=WAIT_MS)
+        self.page.get_by_role("heading", name=heading, level=1).wait_for()
+        self.page.locator('.stApp[data-test-script-state="notRunning"]').wait_for()
 
     def chart(self, alt: str) -> Any:
         """The drawing of the chart whose description begins with ``alt``, once it is there."""
@@ -139,14 +145,14 @@ def test_forest_is_as_high_as_its_rows_and_survives_a_filter(visit: Visit) -> No
     box = forest.bounding_box()
     assert 45 * 20 < box["height"] < 45 * 20 + 160
     assert box["x"] + box["width"] <= 1280, "nothing is cut off at the right"
-    drawn = forest.locator("text").all_inner_texts()
+    drawn = forest.locator("text").all_text_contents()
     assert {"Women's dresses", "Mattresses", "Overall", "+26.0 % [+22.4, +29.7] %"} <= set(drawn)
     visit.page.get_by_role("button", name="loss", exact=True).click()
     visit.page.get_by_text("Showing 4 of 44 categories").wait_for()
     fewer = "Relative lift by category with intervals. 4 categories: 4 lose"
     smaller = visit.chart(fewer).bounding_box()
     assert 5 * 20 < smaller["height"] < 5 * 20 + 160
-    assert "verdict=loss" in visit.page.url
+    visit.page.wait_for_url(lambda url: "verdict=loss" in url)
 
 
 def test_table_downloads_as_csv(visit: Visit, tmp_path: Path) -> None:
@@ -167,12 +173,13 @@ def test_deep_link_restores_run_experiment_and_contrast(visit: Visit, runs: Path
     link = f"health?run={run}&experiment=two&contrast={quote('plain vs control')}"
     visit.open(link, "Health")
     visit.page.get_by_text("two  ·  plain vs control").wait_for()
-    # Streamlit drops what equals the default and keeps the rest while pages are switched.
+    # Streamlit 1.67 forgets the parameters (not the choice) if a page is switched in the first
+    # instant after a load, before its browser side has bound them; nothing on the page tells when.
+    visit.page.wait_for_timeout(1500)
     visit.page.get_by_test_id("stSidebarNav").get_by_role("link", name="Lift").click()
     visit.page.get_by_role("heading", name="Lift by category", level=1).wait_for()
     visit.page.get_by_text("two  ·  plain vs control").wait_for()
-    assert run in visit.page.url
-    assert "experiment=two" in visit.page.url
+    visit.page.wait_for_url(lambda url: run in url and "experiment=two" in url)
     visit.page.reload()
     visit.page.get_by_text("two  ·  plain vs control").wait_for()
 
@@ -184,17 +191,17 @@ def test_mismatch_is_said_first(visit: Visit, runs: Path) -> None:
     assert visit.page.get_by_text("wins overall").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("path", "heading"), [("", "Overview"), ("lift", "Lift by category"), ("health", "Health")]
-)
-def test_hostile_names_do_nothing(visit: Visit, runs: Path, path: str, heading: str) -> None:
+@pytest.mark.parametrize(("path", "heading", "alt"), PAGES)
+def test_hostile_names_do_nothing(
+    visit: Visit, runs: Path, path: str, heading: str, alt: str
+) -> None:
     visit.open(f"{path}?run={_run(runs, '20260314')}", heading)
     visit.page.get_by_text("<script>window.pwned=1</script>  ·  <img src=x").first.wait_for()
-    box = visit.chart("").bounding_box()
-    # Along the first rows, where a tooltip shows a category's name.
-    for y in (60, 70, 80, 90):
-        visit.page.mouse.move(box["x"] + 200, box["y"] + y)
-        visit.page.mouse.move(box["x"] + box["width"] - 150, box["y"] + y, steps=40)
+    drawing = visit.chart(alt)
+    if path:  # the overview's chart names no category
+        drawing.locator('path[aria-label*="onerror"]').first.hover(force=True)
+        tooltip = visit.page.locator("#vg-tooltip-element")
+        tooltip.get_by_text("<img src=x onerror=window.pwned=1>").first.wait_for()
     assert visit.page.evaluate("window.pwned") is None
     assert visit.page.locator('img[src="x"], img[src*="example.com"]').count() == 0
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 1280
@@ -203,11 +210,7 @@ def test_hostile_names_do_nothing(visit: Visit, runs: Path, path: str, heading: 
 @pytest.mark.parametrize("visit", ["light", "dark"], indirect=True)
 def test_both_themes_render(visit: Visit, request: pytest.FixtureRequest) -> None:
     is_dark = request.node.callspec.params["visit"] == "dark"
-    for path, heading, alt in (
-        ("", "Overview", "Overall lift cumulated"),
-        ("lift", "Lift by category", "Relative lift by category"),
-        ("health", "Health", "Traffic of each arm"),
-    ):
+    for path, heading, alt in PAGES:
         visit.open(path, heading)
         visit.chart(alt)
         background, ink = visit.page.evaluate(
