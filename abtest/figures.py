@@ -204,9 +204,10 @@ def _axis_reach(rows: Sequence[Row]) -> float:
 
 
 def _nice(value: float) -> float:
-    """The next of 1, 2, 4, 5, 10 times a power of ten, so that half of it is round too."""
+    """The next of 1, 2, 3, 4, 5, 6, 8 times a power of ten: round, and its half nearly so."""
     magnitude = 10.0 ** floor(log10(max(value, 1e-4)))
-    return next(m * magnitude for m in (1, 2, 4, 5, 10, 20) if m * magnitude >= value)
+    steps = (round(m * magnitude, 12) for m in (1, 2, 3, 4, 5, 6, 8, 10))
+    return next(step for step in steps if step >= value)
 
 
 def _tick(value: float) -> str:

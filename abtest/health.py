@@ -113,8 +113,10 @@ def _category_ratio(ratios: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
         correction = family_text(config.analysis.correction, tested.height)
         detail = (
             f"{failed.height} of {tested.height} categories are off the declared split "
-            f"({correction}); {one.height - tested.height} have too little traffic to tell"
+            f"({correction})"
         )
+        if one.height > tested.height:
+            detail += f"; {one.height - tested.height} have too little traffic to tell"
         if failed.height:
             worst = ", ".join(failed["category"][:5])
             detail += f"; worst: {worst}. A treatment that changes what units see can do this too"

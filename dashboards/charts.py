@@ -175,7 +175,7 @@ def forest(rows: pl.DataFrame, *, reach: float, confidence: str) -> LayeredChart
 
 
 def cumulated(daily: pl.DataFrame) -> LayeredChart:
-    """Lift cumulated by day with its fixed-horizon interval.
+    """Lift cumulated by day: band, fixed-horizon interval; dashed, the one valid at every look.
 
     Args:
         daily: Rows of ``lift_daily/1`` of one cell.
@@ -188,6 +188,8 @@ def cumulated(daily: pl.DataFrame) -> LayeredChart:
         "rel_lift",
         pl.col("rel_lift_ci_lower").clip(-reach, reach),
         pl.col("rel_lift_ci_upper").fill_null(reach).clip(-reach, reach),
+        "rel_lift_anytime_lower",
+        "rel_lift_anytime_upper",
         figures=pl.Series(
             [figures_of(row) for row in known.iter_rows(named=True)], dtype=pl.String
         ),
@@ -197,7 +199,7 @@ def cumulated(daily: pl.DataFrame) -> LayeredChart:
             "day:T",
             title=None,
             scale=alt.Scale(padding=10),
-            axis=alt.Axis(format="%-d %b", grid=False, labelOverlap=True),
+            axis=alt.Axis(format="%-d %b", grid=False, tickCount=_every_few_days(known.height)),
         ),
         tooltip=[
             alt.Tooltip("day:T", title="up to", format="%Y-%m-%d"),
@@ -213,7 +215,18 @@ def cumulated(daily: pl.DataFrame) -> LayeredChart:
     line = base.mark_line(
         color=BLUE, strokeWidth=2, clip=True, point=alt.OverlayMarkDef(color=BLUE, size=30)
     ).encode(y=alt.Y("rel_lift:Q", scale=scale, axis=axis, title=None))
-    return alt.layer(zero, band, line).properties(height=230)
+    always_valid = [
+        base.mark_line(color=BLUE, strokeWidth=1, strokeDash=[4, 4], clip=True).encode(
+            y=alt.Y(f"rel_lift_anytime_{limit}:Q", scale=scale, axis=axis, title=None)
+        )
+        for limit in ("lower", "upper")
+    ]
+    return alt.layer(zero, band, *always_valid, line).properties(height=230)
+
+
+def _every_few_days(n_days: int) -> alt.TimeIntervalStep:
+    """At most eight ticks, each on a day; a finer tick would repeat its day's name."""
+    return alt.TimeIntervalStep(interval="day", step=math.ceil(n_days / 8))
 
 
 def sample_ratio(ratios: pl.DataFrame) -> LayeredChart:
@@ -367,6 +380,7 @@ def _labels_by_position(labels: Sequence[str]) -> str:
 
 
 def _next_round(value: float) -> float:
-    """The next of 1, 2, 4, 5, 10 times a power of ten, so that half of it is round too."""
+    """The next of 1, 2, 3, 4, 5, 6, 8 times a power of ten: round, and its half nearly so."""
     magnitude = 10.0 ** math.floor(math.log10(max(value, 1e-4)))
-    return next(m * magnitude for m in (1, 2, 4, 5, 10, 20) if m * magnitude >= value)
+    steps = (round(m * magnitude, 12) for m in (1, 2, 3, 4, 5, 6, 8, 10))
+    return next(step for step in steps if step >= value)

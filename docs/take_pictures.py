@@ -58,7 +58,8 @@ def _take_pages(browser: Browser, runs: Path) -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
             for name in PAGES:
                 shown = lift_runs[0] if name == "health" else lift_runs[1]
-                page.goto(f"http://127.0.0.1:{PORT}/{name}?run={shown.run_id}")
+                path = "" if name == "overview" else name  # the main page has no path
+                page.goto(f"http://127.0.0.1:{PORT}/{path}?run={shown.run_id}")
                 page.get_by_role("heading").first.wait_for(timeout=60_000)
                 page.wait_for_timeout(4000)  # charts draw after the text
                 page.screenshot(path=IMAGES / f"{name}-{theme}.png")

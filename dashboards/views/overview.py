@@ -91,8 +91,8 @@ def _by_day(daily: pl.DataFrame) -> None:
     components.chart(charts.cumulated(daily), alt_text=phrases.daily_alt(daily), key="daily_chart")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            "Fixed-horizon interval: read it at the planned end. Stopping at the first good day "
-            "errs far more often than the stated level.",
+            "Band: fixed-horizon interval, to be read once, at the planned end; stopping at the "
+            "first good day errs far more often than stated. Dashed: valid at every look.",
             width="stretch",
         )
         components.csv_button(daily, name="lift_daily.csv", key="daily_csv")

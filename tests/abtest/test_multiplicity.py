@@ -32,7 +32,7 @@ def test_adjusted_values_of_the_paper():
 
 
 @given(st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_equals_scipy_and_statsmodels_in_any_order(values):
     from statsmodels.stats.multitest import multipletests
 

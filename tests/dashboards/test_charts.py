@@ -45,7 +45,7 @@ def test_overall_row_is_last_whatever_the_order(make_rows: Rows) -> None:
 def test_axis_is_symmetric_and_the_one_given(make_rows: Rows) -> None:
     rows = make_rows()
     reach = charts.axis_reach(rows)
-    assert reach == 0.4
+    assert reach == 0.3
     few = rows.filter(pl.col("category").is_in(["Lamps", "__all__"]))
     assert charts.axis_reach(few) == 0.1, "filtering alone would rescale"
     spec = charts.forest(few, reach=reach, confidence="95 %").to_dict()
