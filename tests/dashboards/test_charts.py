@@ -47,7 +47,7 @@ def test_axis_is_symmetric_and_the_one_given(make_rows: Rows) -> None:
     reach = charts.axis_reach(rows)
     assert reach == 0.3
     few = rows.filter(pl.col("category").is_in(["Lamps", "__all__"]))
-    assert charts.axis_reach(few) == 0.1, "filtering alone would rescale"
+    assert charts.axis_reach(few) == 0.08, "filtering alone would rescale"
     spec = charts.forest(few, reach=reach, confidence="95 %").to_dict()
     domains = [
         mark["encoding"]["x"]["scale"]["domain"]
@@ -55,7 +55,7 @@ def test_axis_is_symmetric_and_the_one_given(make_rows: Rows) -> None:
         if "scale" in mark.get("encoding", {}).get("x", {})
     ]
     assert domains
-    assert all(domain == [-0.4, 0.4] for domain in domains)
+    assert all(domain == [-0.3, 0.3] for domain in domains)
 
 
 @pytest.mark.parametrize(
