@@ -147,7 +147,8 @@ def _crossover(counts: UnitCounts, config: LiftConfig) -> pl.DataFrame:
         units=pl.len(),
         crossing=(pl.col("arms") > 1).sum(),
     )
-    for experiment, named, units, crossing in by_experiment.sort("experiment_id").iter_rows():
+    experiments = by_experiment.with_columns(pl.col("experiment_id").cast(pl.String))
+    for experiment, named, units, crossing in experiments.sort("experiment_id").iter_rows():
         if config.design.randomisation == "impression" or not named:
             detail = "impressions, not units, were randomised"
             rows.append(_row(experiment, "units_in_two_arms", "not_applicable", detail))

@@ -19,7 +19,7 @@ from caig.errors import DataError, Problem
 
 SHOWN_ROWS = 3
 SHOWN_PROBLEMS = 12
-COMPACT_ABOVE = 4_000_000
+SUM_AT_ONCE = 4_000_000
 LOOKS_LIKE_IMPRESSIONS = ("n_impressions", "impressions", "imps", "impression", "views", "shown")
 QUARANTINE = ("file", "row", "reason")
 REQUIRED_ROLES = ("arm", "clicks")
@@ -107,7 +107,8 @@ class _Reading:
     columns: Columns
     config: LiftConfig
     rules: list[Rule]
-    parts: list[pl.DataFrame] = field(default_factory=list)
+    pending: list[pl.DataFrame] = field(default_factory=list)
+    parts: list[UnitCounts] = field(default_factory=list)
     things: list[pl.DataFrame] = field(default_factory=list)
     quarantined: list[pl.DataFrame] = field(default_factory=list)
     problems: dict[tuple[str, Rule], Problem] = field(default_factory=dict)
@@ -195,20 +196,24 @@ class _Reading:
             n=pl.col("_n").cast(pl.Int64),
             c=pl.col("_c").cast(pl.Int64),
         )
-        self.parts.append(UnitCounts.from_rows(canonical_rows).cells)
+        self.pending.append(canonical_rows)
         self.things.append(rows.select("_experiment_id", "_arm", "_creative", "_product").unique())
-        if sum(part.height for part in self.parts[1:]) > COMPACT_ABOVE:
-            self.parts = [self._merged().cells]
-            self.things = [pl.concat(self.things).unique()]
+        if sum(part.height for part in self.pending) >= SUM_AT_ONCE:
+            self._sum_pending()
 
-    def _merged(self) -> UnitCounts:
-        return UnitCounts.merge(UnitCounts(part) for part in self.parts)
+    def _sum_pending(self) -> None:
+        """Sum some millions of rows once; merging all sums again and again would take forever."""
+        if self.pending:
+            self.parts.append(UnitCounts.from_rows(pl.concat(self.pending)))
+            self.things = [pl.concat(self.things).unique()]
+            self.pending = []
 
     def result(self) -> Ingested:
         if self.problems and self.config.ingest.bad_rows == "refuse":
             raise self._refusal()
         self._refuse_mixed_zones()
-        counts = self._merged()
+        self._sum_pending()
+        counts = UnitCounts.beside(self.parts)
         things = pl.concat(self.things)
         n_rows = self.rows_of.total()
         if n_rows == self.n_bad + self.n_empty:

@@ -87,6 +87,7 @@ def arm_summary(ingested: Ingested, result: LiftResult, config: LiftConfig) -> p
         ingested.counts.cells.filter(pl.col("n") > 0)
         .group_by("experiment_id", "arm")
         .agg(first_day=pl.col("day").min(), last_day=pl.col("day").max())
+        .with_columns(pl.col("experiment_id", "arm").cast(pl.String))
     )
     has_units = config.design.randomisation == "unit"
     key = ["experiment_id", "arm"]

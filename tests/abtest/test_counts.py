@@ -52,7 +52,8 @@ def direct_moments(cells: pl.DataFrame) -> pl.DataFrame:
     n, c = pl.col("n"), pl.col("c")
     square = pl.Float64
     return (
-        cells.group_by("category", "arm", "unit_id")
+        cells.with_columns(pl.col("category", "arm").cast(pl.String))
+        .group_by("category", "arm", "unit_id")
         .agg(n.sum(), c.sum())
         .group_by("category", "arm")
         .agg(
