@@ -14,7 +14,7 @@ help:  ## Show this help
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 	  || { echo "No virtual environment: on Debian, apt-get install python3-venv"; rm -rf .venv; exit 1; }
 	@echo "Installing the '$*' set into .venv (first time: about a minute) ..."
-	@$(PIP) install --quiet -c constraints.txt -e '.[$*]'
+	@$(PIP) install -qq -c constraints.txt -e '.[$*]'
 	@touch $@
 
 demo: .venv/.demo  ## A simulated experiment with known truth, analysed; then how to open the dashboard
