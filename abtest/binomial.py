@@ -12,11 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from abtest.clustered import Estimate
 
 Floats = NDArray[np.float64]
+LOG_REACH = 60.0
+"""No limit of a ratio of two counted rates is further than exp(60) from its estimate."""
+BISECTIONS = 64
 
 
 class Clicks(NamedTuple):
@@ -75,16 +78,51 @@ def koopman_interval(control: Clicks, treatment: Clicks, alpha: float) -> Estima
         ``R_treatment / R_control - 1`` and limits. Without clicks in control the lift is NaN and
         the upper limit infinite; without clicks in treatment the lift and its lower limit are -1.
     """
-    limits = _limits(_koopman_limits, control, treatment, alpha)
-    ratio = _divided(_divided(treatment.c, treatment.n), _divided(control.c, control.n))
-    return Estimate(ratio - 1, limits[:, 0] - 1, limits[:, 1] - 1)
+    (x, m), (y, n) = treatment, control
+    critical = special.ndtri(1 - alpha / 2) ** 2
+
+    def excess(log_ratio: Floats) -> Floats:
+        ratio = np.exp(log_ratio)
+        # x's rate under rate_x = ratio * rate_y, by maximum likelihood: a quadratic's smaller root.
+        a, b, c = m + n, ratio * (m + y) + x + n, ratio * (x + y)
+        rate_x = 2 * c / (b + np.sqrt(np.maximum(b * b - 4 * a * c, 0.0)))
+        return _pearson(x, m, rate_x) + _pearson(y, n, rate_x / ratio) - critical
+
+    centre = np.log((x + 0.5) / (m + 0.5)) - np.log((y + 0.5) / (n + 0.5))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower = np.exp(_crossing(excess, centre, centre - LOG_REACH))
+        upper = np.exp(_crossing(excess, centre, centre + LOG_REACH))
+    unknown = (m == 0) | (n == 0) | (x + y == 0)
+    lower, upper = np.where(x == 0, 0.0, lower), np.where(y == 0, np.inf, upper)
+    ratio = _divided(_divided(x, m), _divided(y, n))
+    return Estimate(
+        ratio - 1, np.where(unknown, np.nan, lower) - 1, np.where(unknown, np.nan, upper) - 1
+    )
 
 
 def mee_interval(control: Clicks, treatment: Clicks, alpha: float) -> Estimate:
     """Absolute difference of CTRs with the interval that inverts the score test of a difference."""
-    limits = _limits(_mee_limits, control, treatment, alpha)
-    difference = _divided(treatment.c, treatment.n) - _divided(control.c, control.n)
-    return Estimate(difference, limits[:, 0], limits[:, 1])
+    (x, m), (y, n) = treatment, control
+    critical = special.ndtri(1 - alpha / 2) ** 2
+    observed = _divided(x, m) - _divided(y, n)
+
+    def excess(delta: Floats) -> Floats:
+        rate_y = constrained_control_rate(x, m, y, n, delta)
+        rate_x = np.clip(rate_y + delta, 0.0, 1.0)
+        variance = rate_x * (1 - rate_x) / m + rate_y * (1 - rate_y) / n
+        distance = (observed - delta) ** 2
+        return np.where(distance == 0, 0.0, distance / np.maximum(variance, 1e-300)) - critical
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower = _crossing(excess, observed, np.full_like(observed, -1 + 1e-12))
+        upper = _crossing(excess, observed, np.full_like(observed, 1 - 1e-12))
+    unknown = np.isnan(observed)
+    # A limit within rounding of the end of the scale is the end.
+    lower, upper = (
+        np.where(lower < -1 + 1e-11, -1.0, lower),
+        np.where(upper > 1 - 1e-11, 1.0, upper),
+    )
+    return Estimate(observed, np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper))
 
 
 def log_lift_se(control: Clicks, treatment: Clicks) -> Floats:
@@ -101,81 +139,7 @@ def log_lift_se(control: Clicks, treatment: Clicks) -> Floats:
     return np.sqrt(np.where(variance > 0, variance, np.nan))
 
 
-def _limits(
-    solve: Callable[[float, float, float, float, float], tuple[float, float]],
-    control: Clicks,
-    treatment: Clicks,
-    alpha: float,
-) -> Floats:
-    cells = zip(treatment.c, treatment.n, control.c, control.n, strict=True)
-    solved = [solve(float(x), float(m), float(y), float(n), alpha) for x, m, y, n in cells]
-    return np.array(solved, dtype=np.float64).reshape(-1, 2)
-
-
-def _koopman_limits(x: float, m: float, y: float, n: float, alpha: float) -> tuple[float, float]:
-    """Limits of the ratio of x/m to y/n: where the score statistic meets its quantile."""
-    if m == 0 or n == 0 or x + y == 0:
-        return np.nan, np.nan
-    critical = special.ndtri(1 - alpha / 2) ** 2
-
-    def excess(log_ratio: float) -> float:
-        ratio = np.exp(log_ratio)
-        # Constrained estimate of x's rate under rate_x = ratio * rate_y: the smaller root of a
-        # quadratic.
-        a, b, c = m + n, ratio * (m + y) + x + n, ratio * (x + y)
-        rate_x = 2 * c / (b + np.sqrt(max(b * b - 4 * a * c, 0.0)))
-        rate_y = rate_x / ratio
-        statistic = (x - m * rate_x) ** 2 / (m * rate_x * (1 - rate_x)) if 0 < rate_x < 1 else 0.0
-        share_y = (y - n * rate_y) ** 2 / (n * rate_y * (1 - rate_y)) if 0 < rate_y < 1 else 0.0
-        return float(statistic + share_y - critical)
-
-    centre = np.log((x + 0.5) / (m + 0.5)) - np.log((y + 0.5) / (n + 0.5))
-    lower = 0.0 if x == 0 else float(np.exp(_root_from(excess, centre, -1)))
-    upper = np.inf if y == 0 else float(np.exp(_root_from(excess, centre, +1)))
-    return lower, upper
-
-
-def _root_from(excess: Callable[[float], float], start: float, side: int) -> float:
-    """First sign change of ``excess`` on one side of a point where it is negative."""
-    step = 0.25
-    while excess(start + side * step) < 0:
-        step *= 2
-        if step > 700:  # beyond what a double can express as a ratio
-            return side * np.inf
-    low, high = sorted((start, start + side * step))
-    return float(optimize.brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
-
-
-def _mee_limits(x: float, m: float, y: float, n: float, alpha: float) -> tuple[float, float]:
-    """Limits of x/m - y/n: where the score statistic equals the normal quantile."""
-    if m == 0 or n == 0:
-        return np.nan, np.nan
-    z = special.ndtri(1 - alpha / 2)
-    observed = x / m - y / n
-
-    def score(delta: float) -> float:
-        rate_y = constrained_control_rate(x, m, y, n, delta)
-        rate_x = min(max(rate_y + delta, 0.0), 1.0)
-        variance = rate_x * (1 - rate_x) / m + rate_y * (1 - rate_y) / n
-        if variance <= 0:
-            return np.inf * np.sign(observed - delta) if observed != delta else 0.0
-        return float((observed - delta) / np.sqrt(variance))
-
-    def limit(target: float, end: float) -> float:
-        if abs(observed - end) < 1e-15:
-            return end
-        inner = end + np.sign(observed - end) * 1e-12
-        if (score(inner) - target) * (score(observed) - target) > 0:
-            return end
-        low, high = sorted((inner, observed))
-        return float(
-            optimize.brentq(lambda d: np.clip(score(d), -1e9, 1e9) - target, low, high, xtol=1e-14)
-        )
-
-    return limit(z, -1.0), limit(-z, 1.0)
-
-
-def constrained_control_rate(x: float, m: float, y: float, n: float, delta: float) -> float:
+def constrained_control_rate(x: Floats, m: Floats, y: Floats, n: Floats, delta: Floats) -> Floats:
     """Maximum-likelihood CTR of control (y of n) if treatment's (x of m) is ``delta`` higher.
 
     The closed form of the cubic's root (Miettinen and Nurminen 1985, Statistics in Medicine 4:213,
@@ -191,18 +155,37 @@ def constrained_control_rate(x: float, m: float, y: float, n: float, delta: floa
     Returns:
         Rate (fraction).
     """
-    total = m + n
-    l3 = total
-    l2 = (m + 2 * n) * delta - total - (x + y)
-    l1 = (n * delta - total - 2 * y) * delta + (x + y)
+    l3 = m + n
+    l2 = (m + 2 * n) * delta - l3 - (x + y)
+    l1 = (n * delta - l3 - 2 * y) * delta + (x + y)
     l0 = y * delta * (1 - delta)
     q = l2**3 / (3 * l3) ** 3 - l1 * l2 / (6 * l3**2) + l0 / (2 * l3)
-    root = np.sqrt(max(l2**2 / (3 * l3) ** 2 - l1 / (3 * l3), 0.0))
-    p = np.copysign(root, q)
-    cosine = q / p**3 if p else 0.0
+    p = np.copysign(np.sqrt(np.maximum(l2**2 / (3 * l3) ** 2 - l1 / (3 * l3), 0.0)), q)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosine = np.where(p == 0, 0.0, q / p**3)
     angle = (np.pi + np.arccos(np.clip(cosine, -1.0, 1.0))) / 3
     rate = 2 * p * np.cos(angle) - l2 / (3 * l3)
-    return float(np.clip(rate, max(0.0, -delta), min(1.0, 1.0 - delta)))
+    within: Floats = np.clip(rate, np.maximum(0.0, -delta), np.minimum(1.0, 1.0 - delta))
+    return within
+
+
+def _pearson(clicks: Floats, impressions: Floats, rate: Floats) -> Floats:
+    """One arm's share of the chi-square statistic of a rate; 0 at rates of 0 and 1."""
+    variance = impressions * rate * (1 - rate)
+    return np.where(variance > 0, (clicks - impressions * rate) ** 2 / variance, 0.0)
+
+
+def _crossing(excess: Callable[[Floats], Floats], inside: Floats, outside: Floats) -> Floats:
+    """Where a function changes from negative, at ``inside``, to positive on the way to ``outside``.
+
+    Bisection of all cells at once, to the last bit. Where it never becomes positive: ``outside``.
+    """
+    for _ in range(BISECTIONS):
+        middle = (inside + outside) / 2
+        is_beyond = excess(middle) > 0
+        inside = np.where(is_beyond, inside, middle)
+        outside = np.where(is_beyond, middle, outside)
+    return outside
 
 
 def _divided(numerator: Floats | float, denominator: Floats) -> Floats:

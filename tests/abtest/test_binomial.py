@@ -88,7 +88,8 @@ def test_constrained_rate_maximises_the_likelihood(m, n, data, delta):
             return sum(np.where(k == 0, 0.0, k * np.log(np.clip(p, 0, 1))) for k, p in parts)
 
     best = log_likelihood(grid).max()
-    ours = log_likelihood(np.array([constrained_control_rate(x, m, y, n, delta)]))[0]
+    counts = (np.array([float(count)]) for count in (x, m, y, n))
+    ours = log_likelihood(constrained_control_rate(*counts, np.array([delta])))[0]
     assert ours >= best - 1e-6
 
 
