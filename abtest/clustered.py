@@ -98,6 +98,13 @@ def ctr_interval(arm: UnitMoments, alpha: float) -> Estimate:
     return Estimate(rate, special.expit(logit - half), special.expit(logit + half))
 
 
+def ratio_interval(arm: UnitMoments, alpha: float) -> Estimate:
+    """Ratio of sums with Student's t interval, for ratios that are not bounded by 1."""
+    rate = ctr(arm)
+    half = _t_quantile(alpha, arm.units - 1) * np.sqrt(_positive(ctr_variance(arm)))
+    return Estimate(rate, rate - half, rate + half)
+
+
 def log_lift(control: UnitMoments, treatment: UnitMoments) -> LogLift:
     """Log of the ratio of two CTRs, with its standard error.
 

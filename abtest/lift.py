@@ -15,6 +15,7 @@ from abtest.config import LiftConfig
 from abtest.counts import MOMENTS, UnitCounts, cumulative_moments, daily_moments, total_moments
 from abtest.health import HealthReport, check_health
 from abtest.multiplicity import adjusted_p_values, family_text
+from abtest.per_unit import unit_metrics
 from abtest.sequential import anytime_half_width, se_that_finds, tuned_mixture
 from abtest.shrinkage import shrink_cells
 from caig.contracts.experiments import ALL_CATEGORIES, LIFT_DAILY, LIFT_TABLE
@@ -29,6 +30,7 @@ class LiftResult(NamedTuple):
         lift_table: ``lift_table/1``.
         lift_daily: ``lift_daily/1``; empty if the log names no day.
         heterogeneity: ``heterogeneity/1``; empty if the log names no category.
+        unit_metrics: ``unit_metrics/1``; empty where impressions were randomised.
         health: Checks and sample ratios.
         arms: One row an experiment and arm: ``experiment_id, arm, is_control``, the moments, and
             ``ctr`` with its interval.
@@ -38,6 +40,7 @@ class LiftResult(NamedTuple):
     lift_table: pl.DataFrame
     lift_daily: pl.DataFrame
     heterogeneity: pl.DataFrame
+    unit_metrics: pl.DataFrame
     health: HealthReport
     arms: pl.DataFrame
     withheld: dict[str, list[str]]
@@ -74,6 +77,7 @@ def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
         lift_table=_lift_table(pooled.cells, config, withheld),
         lift_daily=_lift_daily(daily, arms, config),
         heterogeneity=pooled.heterogeneity,
+        unit_metrics=unit_metrics(pairs, config),
         health=health,
         arms=arm_ctr(arms, config),
         withheld=withheld,

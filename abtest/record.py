@@ -19,6 +19,7 @@ from caig.contracts.experiments import (
     LIFT_DAILY,
     LIFT_TABLE,
     SAMPLE_RATIO,
+    UNIT_METRICS,
 )
 from caig.runs.store import RunWriter
 
@@ -59,6 +60,7 @@ def record_run(
         run.write_table(LIFT_TABLE, result.lift_table)
         run.write_table(LIFT_DAILY, result.lift_daily)
         run.write_table(HETEROGENEITY, result.heterogeneity)
+        run.write_table(UNIT_METRICS, result.unit_metrics)
         run.write_table(HEALTH, result.health.checks)
         run.write_table(SAMPLE_RATIO, result.health.sample_ratio)
         run.write_table(ARM_SUMMARY, arm_summary(ingested, result, config))

@@ -26,6 +26,10 @@ from caig import text
 from caig.contracts.records import FileInput
 
 MAX_SECTIONS = 12
+PER_UNIT_WORDS = {
+    "impressions_per_unit": "impressions per unit",
+    "clicks_per_unit": "clicks per unit",
+}
 MAX_LISTED = 500
 
 
@@ -131,6 +135,7 @@ def _section(result: LiftResult, summary: ContrastSummary) -> dict[str, Any]:
         else "",
         "daily": Markup(daily_plot(summary.daily)),
         "rows": [_row_view(row) for row in (*summary.categories, summary.overall)],
+        "per_unit": [_per_unit_view(row) for row in summary.per_unit],
     }
 
 
@@ -178,6 +183,23 @@ def _row_view(row: Row) -> dict[str, Any]:
         if row["verdict"] == "insufficient"
         else row["verdict"],
     }
+
+
+def _per_unit_view(row: Row) -> dict[str, str]:
+    return {
+        "name": PER_UNIT_WORDS[row["metric"]],
+        "control": _mean(row, "control"),
+        "treatment": _mean(row, "treatment"),
+        "lift": text.lift(row["rel_lift"]),
+        "interval": text.interval(row["rel_lift_ci_lower"], row["rel_lift_ci_upper"]),
+        "p": text.p_value(row["p_value"]),
+    }
+
+
+def _mean(row: Row, arm: str) -> str:
+    if row[f"{arm}_ci_lower"] is None:
+        return text.UNKNOWN
+    return f"{row[arm]:.4g} [{row[f'{arm}_ci_lower']:.4g}, {row[f'{arm}_ci_upper']:.4g}]"
 
 
 def _methods(config: LiftConfig) -> list[str]:

@@ -14,6 +14,8 @@ from caig import text
 from caig.contracts.experiments import ALL_CATEGORIES
 
 Row = dict[str, Any]
+EXPOSURE_ALPHA = 0.001
+"""A changed number of impressions is noted below this p-value, as a sample ratio is."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class ContrastSummary:
         overall: Overall row of the lift table.
         categories: Rows by category, most traffic first.
         daily: Overall rows of the daily table, by day.
+        per_unit: Rows of ``unit_metrics/1``.
     """
 
     experiment: str
@@ -39,6 +42,7 @@ class ContrastSummary:
     overall: Row
     categories: tuple[Row, ...]
     daily: tuple[Row, ...]
+    per_unit: tuple[Row, ...]
 
 
 def summarise(result: LiftResult, *, limit: int | None = None) -> list[ContrastSummary]:
@@ -104,16 +108,19 @@ def _summary(result: LiftResult, overall: Row) -> ContrastSummary:
         contrast=contrast,
         headline=overall_sentence(overall, failed),
         tone=overall["verdict"],
-        notes=tuple(_notes(result, experiment, categories)),
+        notes=tuple(_notes(result, experiment, contrast, categories)),
         overall=overall,
         categories=tuple(categories.iter_rows(named=True)),
         daily=tuple(
             result.lift_daily.filter(is_this & is_overall).sort("day").iter_rows(named=True)
         ),
+        per_unit=tuple(result.unit_metrics.filter(is_this).iter_rows(named=True)),
     )
 
 
-def _notes(result: LiftResult, experiment: str, categories: pl.DataFrame) -> list[str]:
+def _notes(
+    result: LiftResult, experiment: str, contrast: str, categories: pl.DataFrame
+) -> list[str]:
     unhealthy = result.health.checks.filter(
         (pl.col("experiment_id") == experiment) & (pl.col("status") == "unhealthy")
     )
@@ -121,6 +128,8 @@ def _notes(result: LiftResult, experiment: str, categories: pl.DataFrame) -> lis
         f"{text.CHECK_WORDS[check]} is unhealthy: {detail}."
         for check, detail in unhealthy.select("check", "detail").iter_rows()
     ]
+    is_this = (pl.col("experiment_id") == experiment) & (pl.col("contrast") == contrast)
+    notes += _exposure_notes(result.unit_metrics.filter(is_this))
     if categories.is_empty():
         return notes
     found = dict(categories.group_by("verdict").len().iter_rows())
@@ -138,10 +147,25 @@ def _notes(result: LiftResult, experiment: str, categories: pl.DataFrame) -> lis
     adjustment = categories["adjustment"][0]
     noun = text.plural(categories.height, "category", "categories")
     notes.append(f"{noun}: {', '.join(said)} ({adjustment}).")
-    spread = result.heterogeneity.filter(
-        (pl.col("experiment_id") == experiment) & (pl.col("contrast") == categories["contrast"][0])
-    )
+    spread = result.heterogeneity.filter(is_this)
     return [*notes, *(_spread_sentence(row) for row in spread.iter_rows(named=True))]
+
+
+def _exposure_notes(metrics: pl.DataFrame) -> list[str]:
+    """A warning where treatment changed how many impressions a unit gets.
+
+    Args:
+        metrics: Rows of ``unit_metrics/1`` of one contrast.
+    """
+    changed = metrics.filter(
+        (pl.col("metric") == "impressions_per_unit") & (pl.col("p_value") < EXPOSURE_ALPHA)
+    )
+    return [
+        f"Treatment's units saw {text.lift(row['rel_lift'])} {_interval(row)} impressions "
+        f"(p {text.p_value(row['p_value'])}): CTR's divisor is itself an effect; read clicks per "
+        "unit beside it."
+        for row in changed.iter_rows(named=True)
+    ]
 
 
 def _spread_sentence(row: Row) -> str:

@@ -233,6 +233,28 @@ HETEROGENEITY = TableContract(
     key=("experiment_id", "contrast"),
 )
 
+UNIT_METRICS = TableContract(
+    "unit_metrics",
+    1,
+    "A mean per unit of both arms of one contrast, overall.",
+    (
+        Column("experiment_id", pl.String, "Experiment."),
+        Column("contrast", pl.String, "'treatment arm vs control arm'."),
+        Column(
+            "metric",
+            pl.String,
+            "What is counted per unit.",
+            allowed=("impressions_per_unit", "clicks_per_unit"),
+        ),
+        *_estimate("control", "Mean of control's units (count per unit)."),
+        *_estimate("treatment", "Mean of treatment's units (count per unit)."),
+        *_estimate("rel_lift", "treatment / control - 1 (fraction).", -1),
+        Column("p_value", pl.Float64, "Two-sided, of no lift.", nullable=True, lower=0, upper=1),
+        Column("ci_method", pl.String, "How the intervals and the p-value were made."),
+    ),
+    key=("experiment_id", "contrast", "metric"),
+)
+
 LIFT_DAILY = TableContract(
     "lift_daily",
     1,

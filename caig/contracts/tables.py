@@ -18,6 +18,7 @@ from caig.contracts.experiments import (
     SAMPLE_RATIO,
     SUITE_RESULTS,
     TRAFFIC_TRUTH,
+    UNIT_METRICS,
 )
 from caig.contracts.table import TableContract
 from caig.errors import ArtifactError
@@ -36,6 +37,7 @@ TABLES: dict[str, TableContract] = {
         ARM_SUMMARY,
         LIFT_TABLE,
         HETEROGENEITY,
+        UNIT_METRICS,
         LIFT_DAILY,
         HEALTH,
         SAMPLE_RATIO,

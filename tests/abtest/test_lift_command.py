@@ -16,7 +16,15 @@ from caig.cli import run
 from caig.runs.catalog import list_runs
 from caig.runs.store import Run
 
-TABLES = ("lift_table", "lift_daily", "heterogeneity", "health", "sample_ratio", "arm_summary")
+TABLES = (
+    "lift_table",
+    "lift_daily",
+    "heterogeneity",
+    "unit_metrics",
+    "health",
+    "sample_ratio",
+    "arm_summary",
+)
 
 
 @pytest.fixture(scope="module")

@@ -77,6 +77,7 @@ def test_both_reports_tell_the_figures_of_the_table(analysed):
 def test_markdown_table_keeps_its_columns_under_hostile_names(analysed):
     markdown = render_markdown(analysed, LiftConfig(), FACTS)
     rows = [line for line in markdown.splitlines() if line.startswith("| ") and "[" in line]
+    rows = [line for line in rows if "per unit" not in line]
     unescaped = [len(re.findall(r"(?<!\\)\|", line)) for line in rows if "%" in line]
     assert set(unescaped) == {12}
     assert "](http" not in markdown
