@@ -1,8 +1,8 @@
 """Estimates of many cells at once: from moments of two arms to the columns of a lift table.
 
-The declared design chooses the method for every cell alike; see ``docs/decisions/intervals.md``.
-A cell that cannot be estimated gets a status and nulls, never a zero, an infinity or an interval
-of no width.
+The declared design chooses the method for every cell alike; see
+``docs/decisions/0001-intervals.md``. A cell that cannot be estimated gets a status and nulls, never
+a zero, an infinity or an interval of no width.
 """
 
 import numpy as np
@@ -37,8 +37,8 @@ def estimate_cells(pairs: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
 
     Returns:
         ``pairs`` with the columns ``status``, ``control_ctr``, ``treatment_ctr``, ``abs_lift`` and
-        ``rel_lift`` (each with ``_ci_lower`` and ``_ci_upper``), ``rel_lift_mde``,
-        ``design_effect`` and ``p_value``; null where unknown.
+        ``rel_lift`` (each with ``_ci_lower`` and ``_ci_upper``), ``log_lift_se``,
+        ``rel_lift_mde``, ``design_effect`` and ``p_value``; null where unknown.
     """
     if config.design.randomisation == "unit":
         columns = _clustered_columns(pairs, config)

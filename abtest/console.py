@@ -16,6 +16,7 @@ from abtest.lift import LiftResult
 from abtest.sources import LogFile, expected_rows
 from abtest.summary import ContrastSummary, Row, summarise
 from caig import text
+from caig.contracts.experiments import ALL_CATEGORIES
 
 STYLES = {"win": "bold blue", "loss": "bold dark_orange3", "withheld": "bold yellow"}
 MAX_CONTRASTS = 5
@@ -76,7 +77,7 @@ def print_result(result: LiftResult, ingested: Ingested, config: LiftConfig) -> 
     summaries = summarise(result, limit=MAX_CONTRASTS)
     for summary in summaries:
         _print_contrast(console, summary)
-    n_contrasts = result.lift_table.filter(pl.col("category") == "__all__").height
+    n_contrasts = result.lift_table.filter(pl.col("category") == ALL_CATEGORIES).height
     if n_contrasts > len(summaries):
         _print_rest(console, result, n_contrasts)
 
@@ -119,7 +120,7 @@ def _print_contrast(console: Console, summary: ContrastSummary) -> None:
 
 def _cells(row: Row, name: str, p_value: float | None, *, is_wide: bool) -> tuple[Text, ...]:
     verdict = text.VERDICT_WORDS[row["verdict"]]
-    if row["verdict"] == "flat":
+    if row["verdict"] == "flat" and row["rel_lift_mde"] is not None:
         verdict = f"flat (could find {text.lift(row['rel_lift_mde'])})"
     elif row["verdict"] == "insufficient":
         verdict = text.STATUS_WORDS[row["status"]]
@@ -140,7 +141,7 @@ def _plain(written: str, style: str = "") -> Text:
 
 
 def _print_rest(console: Console, result: LiftResult, n_contrasts: int) -> None:
-    overall = result.lift_table.filter(pl.col("category") == "__all__")
+    overall = result.lift_table.filter(pl.col("category") == ALL_CATEGORIES)
     found = dict(overall.group_by("verdict").len().sort("verdict").iter_rows())
     verdicts = ", ".join(f"{text.VERDICT_WORDS[v]} {text.count(n)}" for v, n in found.items())
     console.print()

@@ -6,10 +6,11 @@ a colour-blind reader. Texts from the log are escaped.
 
 from collections.abc import Callable, Sequence
 from html import escape
-from math import ceil, floor, log10
+from math import ceil
 
 from abtest.summary import Row
 from caig import text
+from caig.axis import next_round, symmetric_reach
 
 Scale = Callable[[float], float]
 LABEL_WIDTH, PLOT_WIDTH, VALUE_WIDTH, ROW_HEIGHT, HEAD = 170, 430, 190, 20, 26
@@ -36,7 +37,8 @@ def forest_plot(categories: Sequence[Row], overall: Row) -> str:
         An ``<svg>`` element with a text alternative.
     """
     rows = [*categories, overall]
-    reach = _axis_reach(rows)
+    limits = ("rel_lift", "rel_lift_ci_lower", "rel_lift_ci_upper")
+    reach = symmetric_reach([row[name] for name in limits] for row in rows)
     height = HEAD + ROW_HEIGHT * len(rows) + 34
     width = LABEL_WIDTH + PLOT_WIDTH + VALUE_WIDTH
 
@@ -87,7 +89,7 @@ def daily_plot(daily: Sequence[Row]) -> str:
         for limit in limits
         if row[limit] is not None
     ]
-    reach = _nice(max(ends))
+    reach = next_round(max(ends))
 
     def x(index: int) -> float:
         return left + (right - left) * index / (len(known) - 1)
@@ -189,25 +191,6 @@ def _axis(reach: float, x: Scale, bottom: float) -> str:
         f'<text class="muted" x="{LABEL_WIDTH + PLOT_WIDTH}" y="{HEAD - 12}" text-anchor="end">'
         "favours treatment</text>"
     )
-
-
-def _axis_reach(rows: Sequence[Row]) -> float:
-    """Far enough for every estimate and for nine intervals of ten."""
-    known = [row for row in rows if row["rel_lift_ci_lower"] is not None]
-    if not known:
-        return 0.1
-    ends = sorted(
-        max(abs(row["rel_lift_ci_lower"]), abs(row["rel_lift_ci_upper"] or 0.0)) for row in known
-    )
-    points = [abs(row["rel_lift"]) for row in known if row["rel_lift"] is not None]
-    return _nice(max(ends[floor(0.9 * (len(ends) - 1))], *(1.05 * point for point in points)))
-
-
-def _nice(value: float) -> float:
-    """The next of 1, 2, 3, 4, 5, 6, 8 times a power of ten: round, and its half nearly so."""
-    magnitude = 10.0 ** floor(log10(max(value, 1e-4)))
-    steps = (round(m * magnitude, 12) for m in (1, 2, 3, 4, 5, 6, 8, 10))
-    return next(step for step in steps if step >= value)
 
 
 def _tick(value: float) -> str:

@@ -23,6 +23,7 @@ from abtest.lift import LiftResult
 from abtest.multiplicity import CORRECTION_NAMES
 from abtest.summary import ContrastSummary, Row, summarise
 from caig import text
+from caig.contracts.experiments import ALL_CATEGORIES
 from caig.contracts.records import FileInput
 
 MAX_SECTIONS = 12
@@ -89,7 +90,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 
 
 def _view(result: LiftResult, config: LiftConfig, facts: ReportFacts) -> dict[str, Any]:
-    overall = result.lift_table.filter(pl.col("category") == "__all__")
+    overall = result.lift_table.filter(pl.col("category") == ALL_CATEGORIES)
     experiments = overall["experiment_id"].unique().sort().to_list()
     detailed = summarise(result, limit=MAX_SECTIONS)
     others = overall.slice(len(detailed), MAX_LISTED)
@@ -160,7 +161,7 @@ def _facts(summary: ContrastSummary, arms: pl.DataFrame) -> list[dict[str, str]]
 
 
 def _row_view(row: Row) -> dict[str, Any]:
-    is_overall = row["category"] == "__all__"
+    is_overall = row["category"] == ALL_CATEGORIES
     return {
         "experiment": row["experiment_id"],
         "contrast": row["contrast"],

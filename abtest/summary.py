@@ -72,27 +72,11 @@ def overall_sentence(row: Row, failed: tuple[str, ...] = ()) -> str:
     if row["status"] != "ok":
         return f"No verdict: {text.STATUS_WORDS[row['status']]}"
     figures = f"{text.lift(row['rel_lift'])} {_interval(row)}, p {text.p_value(row['p_value_adj'])}"
-    if row["verdict"] == "win":
-        return f"Treatment wins overall: lift {figures}"
-    if row["verdict"] == "loss":
-        return f"Treatment loses overall: lift {figures}"
-    return f"No significant difference overall: lift {figures}; {_could_be_found(row)}"
-
-
-def category_sentence(row: Row) -> str:
-    """What may be said of one category.
-
-    Args:
-        row: Row of ``lift_table/1``.
-    """
-    if row["verdict"] == "withheld":
-        return "Withheld: a health check failed."
-    if row["status"] != "ok":
-        return f"Not enough data: {text.STATUS_WORDS[row['status']]}."
-    if row["verdict"] == "flat":
-        return f"No significant difference; {_could_be_found(row)}."
-    direction = "higher" if row["verdict"] == "win" else "lower"
-    return f"Treatment's CTR is {direction}, after correction over the categories."
+    sentence = f"{text.OVERALL_WORDS[row['verdict']]}: lift {figures}"
+    if row["verdict"] != "flat" or row["rel_lift_mde"] is None:
+        return sentence
+    detectable = text.lift(row["rel_lift_mde"])
+    return f"{sentence}; a lift of {detectable} would have been found with 80 % power"
 
 
 def _summary(result: LiftResult, overall: Row) -> ContrastSummary:
@@ -133,22 +117,12 @@ def _notes(
     if categories.is_empty():
         return notes
     found = dict(categories.group_by("verdict").len().iter_rows())
-    said = [
-        f"{found[verdict]} {words}"
-        for verdict, words in (
-            ("win", "better"),
-            ("loss", "worse"),
-            ("flat", "without significant difference"),
-            ("insufficient", "with too little data"),
-            ("withheld", "withheld"),
-        )
-        if verdict in found
-    ]
     adjustment = categories["adjustment"][0]
     noun = text.plural(categories.height, "category", "categories")
-    notes.append(f"{noun}: {', '.join(said)} ({adjustment}).")
+    notes.append(f"{noun}: {text.tally(found)} ({adjustment}).")
     spread = result.heterogeneity.filter(is_this)
-    return [*notes, *(_spread_sentence(row) for row in spread.iter_rows(named=True))]
+    alpha = categories["alpha"][0]
+    return [*notes, *(_spread_sentence(row, alpha) for row in spread.iter_rows(named=True))]
 
 
 def _exposure_notes(metrics: pl.DataFrame) -> list[str]:
@@ -168,15 +142,16 @@ def _exposure_notes(metrics: pl.DataFrame) -> list[str]:
     ]
 
 
-def _spread_sentence(row: Row) -> str:
+def _spread_sentence(row: Row, alpha: float) -> str:
     """Whether the treatment does the same everywhere.
 
     Args:
         row: Row of ``heterogeneity/1``.
+        alpha: Level of the test.
     """
     test = f"Q {row['q']:.0f} on {row['n_categories'] - 1} degrees of freedom"
     p_value = text.p_value(row["p_value"])
-    if row["p_value"] >= 0.05:
+    if row["p_value"] >= alpha:
         return f"Categories need not differ in their lift ({test}, p {p_value})."
     return (
         f"Categories differ in their lift ({test}, p {p_value}): true lifts have a mean of "
@@ -186,7 +161,3 @@ def _spread_sentence(row: Row) -> str:
 
 def _interval(row: Row) -> str:
     return text.interval(row["rel_lift_ci_lower"], row["rel_lift_ci_upper"])
-
-
-def _could_be_found(row: Row) -> str:
-    return f"a lift of {text.lift(row['rel_lift_mde'])} would have been found with 80 % power"

@@ -4,6 +4,8 @@ Stored numbers are fractions; percent exists only here. An unknown figure is an 
 zero.
 """
 
+from collections.abc import Mapping
+
 UNKNOWN = "\N{EN DASH}"
 
 VERDICT_WORDS = {
@@ -11,6 +13,20 @@ VERDICT_WORDS = {
     "flat": "no significant difference",
     "loss": "loss",
     "insufficient": "not enough data",
+    "withheld": "withheld",
+}
+
+OVERALL_WORDS = {
+    "win": "Treatment wins overall",
+    "loss": "Treatment loses overall",
+    "flat": "No significant difference overall",
+}
+
+TALLY_WORDS = {
+    "win": "win",
+    "loss": "lose",
+    "flat": "without significant difference",
+    "insufficient": "with too little data",
     "withheld": "withheld",
 }
 
@@ -89,6 +105,12 @@ def percent(value: float | None, decimals: int = 1) -> str:
 def plural(number: int, noun: str, nouns: str = "") -> str:
     """``1 category``, ``44 categories``."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def tally(found: Mapping[str, int]) -> str:
+    """How many rows have each verdict: ``12 win, 3 lose, 29 without significant difference``."""
+    counted = ((found.get(verdict, 0), words) for verdict, words in TALLY_WORDS.items())
+    return ", ".join(f"{number:,} {words}" for number, words in counted if number)
 
 
 def printable(untrusted: str) -> str:

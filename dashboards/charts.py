@@ -13,6 +13,7 @@ import altair as alt
 import polars as pl
 
 from caig import text
+from caig.axis import next_round, symmetric_reach
 from caig.contracts.experiments import ALL_CATEGORIES
 from dashboards.phrases import figures_of, overall_label
 
@@ -52,19 +53,8 @@ def axis_reach(rows: pl.DataFrame) -> float:
     Args:
         rows: All rows of a contrast, with ``rel_lift`` and its limits (fractions).
     """
-    known = rows.filter(pl.col("rel_lift_ci_lower").is_not_null())
-    if known.is_empty():
-        return 0.1
-    ends = known.select(
-        pl.max_horizontal(
-            pl.col("rel_lift_ci_lower").abs(), pl.col("rel_lift_ci_upper").abs().fill_null(0.0)
-        ).sort()
-    ).to_series()
-    farthest_estimate = known["rel_lift"].abs().max()
-    wanted = [ends[math.floor(0.9 * (ends.len() - 1))]]
-    if isinstance(farthest_estimate, float):
-        wanted.append(1.05 * farthest_estimate)
-    return _next_round(max(wanted))
+    limits = rows.select("rel_lift", "rel_lift_ci_lower", "rel_lift_ci_upper")
+    return symmetric_reach(limits.iter_rows())
 
 
 def forest(rows: pl.DataFrame, *, reach: float, confidence: str) -> LayeredChart:
@@ -239,7 +229,7 @@ def sample_ratio(ratios: pl.DataFrame) -> LayeredChart:
     order = frame["label"].unique(maintain_order=True).to_list()
     arms = frame["arm"].unique(maintain_order=True).to_list()
     farthest = frame.select(pl.col("shown").abs().max()).item()
-    reach = _next_round(max(farthest or 0.0, 0.01))
+    reach = next_round(max(farthest or 0.0, 0.01))
     used = [look for status, look in HEALTH_LOOK.items() if status in set(frame["status"])]
     scale = alt.Scale(domain=[-reach, reach], nice=False)
     axis = _percent_axis(reach, orient="top", title="observed over expected, minus 1")
@@ -377,10 +367,3 @@ def _labels_by_position(labels: Sequence[str]) -> str:
     assert all("'" not in label and "\\" not in label for label in labels), "figures only"
     listed = ", ".join(f"'{label}'" for label in labels)
     return f"[{listed}][round(datum.index * {max(1, len(labels) - 1)})]"
-
-
-def _next_round(value: float) -> float:
-    """The next of 1, 2, 3, 4, 5, 6, 8 times a power of ten: round, and its half nearly so."""
-    magnitude = 10.0 ** math.floor(math.log10(max(value, 1e-4)))
-    steps = (round(m * magnitude, 12) for m in (1, 2, 3, 4, 5, 6, 8, 10))
-    return next(step for step in steps if step >= value)

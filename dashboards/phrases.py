@@ -17,14 +17,6 @@ Row = Mapping[str, Any]
 MARKS = {"win": "▲", "flat": "●", "loss": "▼", "insufficient": "○", "withheld": "○"}
 """The shape of a verdict in text; charts draw the same."""
 
-TALLY_WORDS = {
-    "win": "win",
-    "loss": "lose",
-    "flat": "without significant difference",
-    "insufficient": "with too little data",
-    "withheld": "withheld",
-}
-
 LIKELY_CAUSES = {
     "sample_ratio": (
         "A redirect or a slower page in one arm loses units before they are logged.",
@@ -73,11 +65,7 @@ def headline(overall: Row) -> str:
     if overall["status"] != "ok":
         return f"No verdict: {text.STATUS_WORDS[overall['status']]}"
     figures = figures_of(overall)
-    if overall["verdict"] == "win":
-        return f"Treatment wins overall: {figures}"
-    if overall["verdict"] == "loss":
-        return f"Treatment loses overall: {figures}"
-    return f"No significant difference overall: {figures}"
+    return f"{text.OVERALL_WORDS[overall['verdict']]}: {figures}"
 
 
 def figures_of(row: Row) -> str:
@@ -114,7 +102,7 @@ def tally(verdicts: pl.Series) -> dict[str, int]:
     """How many rows have each verdict, without those that none has; wins first."""
     return {
         verdict: found
-        for verdict in ("win", "loss", "flat", "insufficient", "withheld")
+        for verdict in text.TALLY_WORDS
         if (found := int((verdicts == verdict).sum()))
     }
 
@@ -129,8 +117,7 @@ def tally_sentence(verdicts: pl.Series) -> str:
 
 def tally_words(verdicts: pl.Series) -> str:
     """``12 win, 3 lose, 29 without significant difference``."""
-    parts = [f"{count:,} {TALLY_WORDS[verdict]}" for verdict, count in tally(verdicts).items()]
-    return ", ".join(parts)
+    return text.tally(tally(verdicts))
 
 
 def confidence(row: Row) -> str:
@@ -171,4 +158,4 @@ def ratio_alt(ratios: pl.DataFrame) -> str:
     )
 
 
-assert set(TALLY_WORDS) == set(VERDICTS) == set(MARKS)
+assert set(text.TALLY_WORDS) == set(VERDICTS) == set(MARKS)

@@ -57,7 +57,7 @@ def _figures(overall: phrases.Row, categories: pl.DataFrame, daily: pl.DataFrame
     cards = (
         ("Overall lift", text.lift(overall["rel_lift"]),
          text.interval(overall["rel_lift_ci_lower"], overall["rel_lift_ci_upper"])),
-        ("p, two-sided", text.p_value(overall["p_value"]), f"tested at {overall['alpha']:g}"),
+        ("p, two-sided", text.p_value(overall["p_value_adj"]), f"tested at {overall['alpha']:g}"),
         ("CTR control", text.ctr(overall["control_ctr"]), _ctr_interval(overall, "control")),
         ("CTR treatment", text.ctr(overall["treatment_ctr"]), _ctr_interval(overall, "treatment")),
         ("Units", text.count(units), "both arms" if units else "the log names none"),

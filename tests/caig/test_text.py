@@ -139,3 +139,9 @@ def test_a_lift_reads_back_to_its_rounded_value_and_a_zero_has_no_sign(value):
 )
 def test_every_stored_word_has_words_for_people(words, vocabulary):
     assert tuple(words) == vocabulary
+
+
+def test_tally_leaves_out_what_none_has_and_keeps_one_order():
+    found = {"flat": 1_234, "loss": 1, "insufficient": 0}
+    assert text.tally(found) == "1 lose, 1,234 without significant difference"
+    assert text.tally({}) == ""
