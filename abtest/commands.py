@@ -28,11 +28,11 @@ def lift(
     from datetime import UTC, datetime
 
     from abtest.config import LiftConfig
-    from abtest.console import ReadingProgress, print_result
-    from abtest.ingest import ingest
-    from abtest.lift import analyse_lift
-    from abtest.record import record_run
-    from abtest.sources import find_log
+    from abtest.lift import analyse_sums
+    from abtest.reading.ingest import ingest
+    from abtest.reading.sources import find_log
+    from abtest.reporting.console import ReadingProgress, print_result
+    from abtest.reporting.record import record_run
     from caig.config import load_config
     from caig.errors import CaigError, DataError
 
@@ -44,7 +44,7 @@ def lift(
     with ReadingProgress(source.files) as progress:
         ingested = ingest(source.files, settings, progress.advance)
     try:
-        result = analyse_lift(ingested.counts, settings)
+        result = analyse_sums(ingested.sums, settings)
     except DataError as error:
         raise DataError(f"{source.named()}: {error}") from None
     path = record_run(

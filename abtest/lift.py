@@ -1,7 +1,7 @@
 """From counts to the tables of a lift analysis.
 
-Everything here is a pure function of :class:`abtest.counts.UnitCounts` and the configuration, so
-the same analysis can be run on merged counts, on simulated ones, or again with another alpha.
+Everything here is a pure function of :class:`abtest.counting.sums.Sums` and the configuration, so
+the same analysis can be run on merged sums, on simulated ones, or again with another alpha.
 """
 
 from typing import NamedTuple
@@ -9,15 +9,16 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from abtest.arms import comparable_arms, refuse_one_arm_categories
-from abtest.cells import CI_METHODS, arm_ctr, estimate_cells
+from abtest.categories.multiplicity import adjusted_p_values, family_text
+from abtest.categories.shrinkage import shrink_cells
 from abtest.config import LiftConfig
-from abtest.counts import MOMENTS, UnitCounts, cumulative_moments, daily_moments, total_moments
-from abtest.health import HealthReport, check_health
-from abtest.multiplicity import adjusted_p_values, family_text
-from abtest.per_unit import unit_metrics
-from abtest.sequential import anytime_half_width, se_that_finds, tuned_mixture
-from abtest.shrinkage import shrink_cells
+from abtest.counting.counts import MOMENTS, UnitCounts, cumulative_moments, total_moments
+from abtest.counting.sums import Sums, sums_of
+from abtest.estimation.arms import comparable_arms, refuse_one_arm_categories
+from abtest.estimation.cells import CI_METHODS, arm_ctr, estimate_cells
+from abtest.health.checks import HealthReport, check_health
+from abtest.monitoring.sequential import anytime_half_width, se_that_finds, tuned_mixture
+from abtest.overall.per_unit import unit_metrics
 from caig.contracts.experiments import ALL_CATEGORIES, LIFT_DAILY, LIFT_TABLE
 
 PRIMARY = "primary test, not corrected"
@@ -47,10 +48,15 @@ class LiftResult(NamedTuple):
 
 
 def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
+    """:func:`analyse_sums` of counts by unit."""
+    return analyse_sums(sums_of(counts), config)
+
+
+def analyse_sums(sums: Sums, config: LiftConfig) -> LiftResult:
     """Estimate, test, correct and check.
 
     Args:
-        counts: Counts of the log.
+        sums: Sums of the log.
         config: Design and analysis.
 
     Returns:
@@ -61,10 +67,9 @@ def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
             category has no impressions in an arm and the configuration does not ask for a report;
             or the declared split does not fit the arms.
     """
-    daily = daily_moments(counts)
-    moments = total_moments(daily)
+    moments = total_moments(sums.daily)
     arms = comparable_arms(moments, config)
-    health = check_health(counts, daily, config)
+    health = check_health(sums, config)
     withheld = health.withheld(config.health.override)
     pairs = _paired(moments, arms, ["experiment_id", "category"])
     # In one order, so that the same log gives the same bytes: pooling sums over the cells.
@@ -75,7 +80,7 @@ def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
     pooled = shrink_cells(estimate_cells(pairs, config), config.analysis.alpha)
     return LiftResult(
         lift_table=_lift_table(pooled.cells, config, withheld),
-        lift_daily=_lift_daily(daily, arms, config),
+        lift_daily=_lift_daily(sums.daily, arms, config),
         heterogeneity=pooled.heterogeneity,
         unit_metrics=unit_metrics(pairs, config),
         health=health,

@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 import polars as pl
 
 from abtest.config import Design, LiftConfig
-from abtest.counts import UnitCounts
+from abtest.counting.counts import UnitCounts
 from abtest.lift import analyse_lift
 from caig.contracts.experiments import ALL_CATEGORIES
 from reference_models.shop.traffic import TrafficConfig, simulate_traffic

@@ -7,9 +7,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from abtest.config import Analysis, Design, Health, LiftConfig
-from abtest.counts import UnitCounts
+from abtest.counting.counts import UnitCounts
 from abtest.lift import analyse_lift
-from abtest.summary import summarise
+from abtest.reporting.summary import summarise
 from caig.contracts.experiments import ALL_CATEGORIES, LIFT_DAILY, LIFT_TABLE
 from caig.contracts.table import check
 from caig.errors import DataError

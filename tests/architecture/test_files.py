@@ -18,7 +18,7 @@ MAX_LINES = 400
 STRINGS = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 
 NOT_ASCII = {  # file: which signs that have no ASCII form people see because of it
-    "abtest/figures.py": "an ellipsis where a label is cut",
+    "abtest/reporting/figures.py": "an ellipsis where a label is cut",
     "dashboards/charts.py": "arrows beside the words of an axis",
     "dashboards/components.py": "a dot between facts of one line",
     "dashboards/phrases.py": "marks of verdicts, told apart without colour",

@@ -1,0 +1,1 @@
+"""Many lifts at once: correction, joint tests, shrinkage, selection."""

@@ -1,0 +1,1 @@
+"""Counts and sums: the narrow waist between logs and statistics."""

@@ -1,0 +1,1 @@
+"""Which images drive a category's lift."""

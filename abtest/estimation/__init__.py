@@ -1,0 +1,1 @@
+"""One lift with its interval and its test."""

@@ -1,0 +1,1 @@
+"""Is the experiment what its design says it is?"""

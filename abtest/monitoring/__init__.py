@@ -1,0 +1,1 @@
+"""Lift over time: by day, and at every look."""

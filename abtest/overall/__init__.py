@@ -1,0 +1,1 @@
+"""One lift over all categories: pooled, stratified, adjusted; guardrails; several arms."""

@@ -1,0 +1,1 @@
+"""How long an experiment must run."""

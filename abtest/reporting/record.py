@@ -1,0 +1,117 @@
+"""Writing a lift analysis as a run: everything at once, after everything is known to be right."""
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from abtest.config import LiftConfig
+from abtest.estimation.cells import CTR_METHODS
+from abtest.lift import LiftResult
+from abtest.reading.ingest import Ingested
+from abtest.reading.sources import LogSource
+from abtest.reporting.report import ReportFacts, render_html, render_markdown
+from caig.contracts.experiments import (
+    ALL_CATEGORIES,
+    ARM_SUMMARY,
+    HEALTH,
+    HETEROGENEITY,
+    LIFT_DAILY,
+    LIFT_TABLE,
+    SAMPLE_RATIO,
+    UNIT_METRICS,
+)
+from caig.runs.store import RunWriter
+
+
+def record_run(
+    root: Path,
+    config: LiftConfig,
+    *,
+    source: LogSource,
+    ingested: Ingested,
+    result: LiftResult,
+    started_at: datetime,
+) -> Path:
+    """Write the run.
+
+    Args:
+        root: Folder of all runs.
+        config: Configuration used.
+        source: Where the log came from.
+        ingested: What was read.
+        result: What follows from it.
+        started_at: When the work began (UTC).
+
+    Returns:
+        The run's folder.
+    """
+    with RunWriter(
+        root, "lift", config, inputs=source.runs, files=source.outside_runs, started_at=started_at
+    ) as run:
+        run.log(
+            "read",
+            rows=ingested.n_rows,
+            quarantined=ingested.n_rows_quarantined,
+            without_impressions=ingested.n_rows_without_impressions,
+            columns=ingested.columns,
+            time_zones=ingested.zones,
+        )
+        run.write_table(LIFT_TABLE, result.lift_table)
+        run.write_table(LIFT_DAILY, result.lift_daily)
+        run.write_table(HETEROGENEITY, result.heterogeneity)
+        run.write_table(UNIT_METRICS, result.unit_metrics)
+        run.write_table(HEALTH, result.health.checks)
+        run.write_table(SAMPLE_RATIO, result.health.sample_ratio)
+        run.write_table(ARM_SUMMARY, arm_summary(ingested, result, config))
+        if ingested.quarantine is not None:
+            run.write_frame("quarantine", ingested.quarantine)
+        facts = ReportFacts(
+            run_id=run.run_id,
+            made_at=started_at,
+            n_rows=ingested.n_rows,
+            n_quarantined=ingested.n_rows_quarantined,
+            files=[file.as_input() for file in source.files],
+        )
+        run.write_text(
+            "report_html", "report.html", render_html(result, config, facts), "text/html"
+        )
+        run.write_text(
+            "report_md", "report.md", render_markdown(result, config, facts), "text/markdown"
+        )
+        _add_metrics(run, ingested, result)
+    return run.path
+
+
+def arm_summary(ingested: Ingested, result: LiftResult, config: LiftConfig) -> pl.DataFrame:
+    """All traffic of every arm, as ``arm_summary/1``."""
+    days = (
+        ingested.sums.daily.filter((pl.col("n") > 0) & (pl.col("category") == ALL_CATEGORIES))
+        .group_by("experiment_id", "arm")
+        .agg(first_day=pl.col("day").min(), last_day=pl.col("day").max())
+    )
+    has_units = config.design.randomisation == "unit"
+    key = ["experiment_id", "arm"]
+    return (
+        result.arms.join(days, on=key, how="left", maintain_order="left")
+        .join(ingested.things, on=key, how="left", maintain_order="left")
+        .with_columns(
+            n_units=pl.col("units") if has_units else pl.lit(None, dtype=pl.Int64),
+            n_impressions="n",
+            n_clicks="c",
+            ci_method=pl.lit(CTR_METHODS[config.design.randomisation]),
+        )
+        .select(ARM_SUMMARY.schema.names())
+    )
+
+
+def _add_metrics(run: RunWriter, ingested: Ingested, result: LiftResult) -> None:
+    run.add_metric("rows", ingested.n_rows)
+    run.add_metric("rows_quarantined", ingested.n_rows_quarantined)
+    run.add_metric("rows_without_impressions", ingested.n_rows_without_impressions)
+    overall = result.lift_table.filter(pl.col("category") == ALL_CATEGORIES)
+    run.add_metric("contrasts", overall.height)
+    if overall.height == 1:
+        row = overall.row(0, named=True)
+        for name in ("rel_lift", "rel_lift_ci_lower", "rel_lift_ci_upper", "p_value"):
+            run.add_metric(name, row[name])

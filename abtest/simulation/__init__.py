@@ -1,0 +1,1 @@
+"""How often the analysis errs, measured on simulated experiments."""
