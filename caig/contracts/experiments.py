@@ -6,7 +6,7 @@
 
 import polars as pl
 
-from caig.contracts.table import Column, Invariant, TableContract
+from caig.contracts.table import Column, Invariant, TableContract, estimate_columns
 
 ALL_CATEGORIES = "__all__"
 """The category of the overall row; no real category may have this name."""
@@ -74,31 +74,6 @@ def _per_arm(name: str, dtype: type[pl.DataType], meaning: str) -> tuple[Column,
     )
 
 
-def _estimate(
-    name: str, meaning: str, lower: float | None = None, upper: float | None = None
-) -> tuple[Column, ...]:
-    """An estimate and its interval; all three are null where the estimate cannot be made."""
-    return (
-        Column(name, pl.Float64, meaning, nullable=True, lower=lower, upper=upper),
-        Column(
-            f"{name}_ci_lower",
-            pl.Float64,
-            "Lower interval limit.",
-            nullable=True,
-            lower=lower,
-            upper=upper,
-        ),
-        Column(
-            f"{name}_ci_upper",
-            pl.Float64,
-            "Upper interval limit; null with a known lower limit means unbounded.",
-            nullable=True,
-            lower=lower,
-            upper=upper,
-        ),
-    )
-
-
 ARM_SUMMARY = TableContract(
     "arm_summary",
     1,
@@ -116,7 +91,7 @@ ARM_SUMMARY = TableContract(
         ),
         Column("n_impressions", pl.Int64, "Impressions (count).", lower=0),
         Column("n_clicks", pl.Int64, "Clicks (count).", lower=0),
-        *_estimate("ctr", "n_clicks / n_impressions (fraction).", 0, 1),
+        *estimate_columns("ctr", "n_clicks / n_impressions (fraction).", 0, 1),
         Column("ci_method", pl.String, "How the interval of ctr was made."),
         Column(
             "n_creatives", pl.Int64, "Creatives (count); null if unnamed.", nullable=True, lower=1
@@ -158,11 +133,11 @@ LIFT_TABLE = TableContract(
         ),
         *_per_arm("impressions", pl.Int64, "Impressions in {arm} (count)."),
         *_per_arm("clicks", pl.Int64, "Clicks in {arm} (count)."),
-        *_estimate("control_ctr", "CTR of control (fraction).", 0, 1),
-        *_estimate("treatment_ctr", "CTR of treatment (fraction).", 0, 1),
-        *_estimate("abs_lift", "treatment_ctr - control_ctr (fraction).", -1, 1),
-        *_estimate("rel_lift", "treatment_ctr / control_ctr - 1 (fraction).", -1),
-        *_estimate(
+        *estimate_columns("control_ctr", "CTR of control (fraction).", 0, 1),
+        *estimate_columns("treatment_ctr", "CTR of treatment (fraction).", 0, 1),
+        *estimate_columns("abs_lift", "treatment_ctr - control_ctr (fraction).", -1, 1),
+        *estimate_columns("rel_lift", "treatment_ctr / control_ctr - 1 (fraction).", -1),
+        *estimate_columns(
             "rel_lift_shrunk",
             "Lift shrunk towards the categories' mean by their spread (empirical Bayes); null for "
             "the overall row and where fewer than four categories are ok.",
@@ -227,7 +202,9 @@ HETEROGENEITY = TableContract(
         Column("p_value", pl.Float64, "Of no difference between categories.", lower=0, upper=1),
         Column("i2", pl.Float64, "Share of the variation that is not noise.", lower=0, upper=1),
         Column("tau", pl.Float64, "Standard deviation of true log lifts.", lower=0),
-        *_estimate("mean_lift", "Mean of true lifts: expm1 of the mean log lift (fraction).", -1),
+        *estimate_columns(
+            "mean_lift", "Mean of true lifts: expm1 of the mean log lift (fraction).", -1
+        ),
         Column("method", pl.String, "Estimator of tau."),
     ),
     key=("experiment_id", "contrast"),
@@ -246,9 +223,9 @@ UNIT_METRICS = TableContract(
             "What is counted per unit.",
             allowed=("impressions_per_unit", "clicks_per_unit"),
         ),
-        *_estimate("control", "Mean of control's units (count per unit)."),
-        *_estimate("treatment", "Mean of treatment's units (count per unit)."),
-        *_estimate("rel_lift", "treatment / control - 1 (fraction).", -1),
+        *estimate_columns("control", "Mean of control's units (count per unit)."),
+        *estimate_columns("treatment", "Mean of treatment's units (count per unit)."),
+        *estimate_columns("rel_lift", "treatment / control - 1 (fraction).", -1),
         Column("p_value", pl.Float64, "Two-sided, of no lift.", nullable=True, lower=0, upper=1),
         Column("ci_method", pl.String, "How the intervals and the p-value were made."),
     ),
@@ -271,7 +248,7 @@ LIFT_DAILY = TableContract(
         Column("status", pl.String, "As in lift_table.", allowed=CELL_STATUSES),
         *_per_arm("cum_impressions", pl.Int64, "Impressions in {arm} so far (count)."),
         *_per_arm("cum_clicks", pl.Int64, "Clicks in {arm} so far (count)."),
-        *_estimate(
+        *estimate_columns(
             "rel_lift", "Lift so far; the interval is for one reading at the planned end.", -1
         ),
         Column(
@@ -361,7 +338,7 @@ SUITE_RESULTS = TableContract(
         Column("subject", pl.String, "What was evaluated: a scorer or a generator."),
         Column("metric", pl.String, "Metric."),
         Column("slice", pl.String, "Part of the data, e.g. all, category=Shoes."),
-        *_estimate("estimate", "The estimate, in the metric's unit.")[:1],
+        *estimate_columns("estimate", "The estimate, in the metric's unit.")[:1],
         Column("ci_lower", pl.Float64, "Lower interval limit.", nullable=True),
         Column("ci_upper", pl.Float64, "Upper interval limit.", nullable=True),
         Column("ci_method", pl.String, "How the interval was made."),

@@ -99,6 +99,38 @@ class TableContract:
         return pl.DataFrame(schema=self.schema)
 
 
+def estimate_columns(
+    name: str, meaning: str, lower: float | None = None, upper: float | None = None
+) -> tuple[Column, ...]:
+    """Columns of an estimate and its interval, all null where the estimate cannot be made.
+
+    Args:
+        name: Of the estimate; the limits are ``<name>_ci_lower`` and ``<name>_ci_upper``.
+        meaning: What it is, with its unit.
+        lower: Smallest value it and its limits can have.
+        upper: Largest.
+    """
+    return (
+        Column(name, pl.Float64, meaning, nullable=True, lower=lower, upper=upper),
+        Column(
+            f"{name}_ci_lower",
+            pl.Float64,
+            "Lower interval limit.",
+            nullable=True,
+            lower=lower,
+            upper=upper,
+        ),
+        Column(
+            f"{name}_ci_upper",
+            pl.Float64,
+            "Upper interval limit; null with a known lower limit means unbounded.",
+            nullable=True,
+            lower=lower,
+            upper=upper,
+        ),
+    )
+
+
 def check(frame: pl.DataFrame, contract: TableContract, *, source: str = "") -> pl.DataFrame:
     """Return ``frame`` with the contract's column order, or say everything that is wrong with it.
 
