@@ -25,30 +25,19 @@ def lift(
         set_: One value over the file's, as section.key=value, e.g. --set columns.arm=variant.
         runs: Folder of all runs.
     """
-    from datetime import UTC, datetime
-
+    from abtest.api import analyse_source
     from abtest.config import LiftConfig
-    from abtest.lift import analyse_sums
-    from abtest.reading.ingest import ingest
     from abtest.reading.sources import find_log
     from abtest.reporting.console import ReadingProgress, print_result
-    from abtest.reporting.record import record_run
     from caig.config import load_config
-    from caig.errors import CaigError, DataError
+    from caig.errors import CaigError
 
     if not log:
         raise CaigError("name the log: caig lift LOG... (files, a glob, a folder, or a run)")
-    started_at = datetime.now(UTC)
     settings = load_config(LiftConfig, config, set_)
     source = find_log(log)
     with ReadingProgress(source.files) as progress:
-        ingested = ingest(source.files, settings, progress.advance)
-    try:
-        result = analyse_sums(ingested.sums, settings)
-    except DataError as error:
-        raise DataError(f"{source.named()}: {error}") from None
-    path = record_run(
-        runs, settings, source=source, ingested=ingested, result=result, started_at=started_at
-    )
-    print_result(result, ingested, settings)
+        analysis = analyse_source(source, settings, progress.advance)
+    path = analysis.write_run(runs)
+    print_result(analysis.result, analysis.ingested, settings)
     print(path)

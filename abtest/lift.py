@@ -4,7 +4,7 @@ Everything here is a pure function of :class:`abtest.counting.sums.Sums` and the
 the same analysis can be run on merged sums, on simulated ones, or again with another alpha.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -19,12 +19,21 @@ from abtest.estimation.cells import CI_METHODS, arm_ctr, estimate_cells
 from abtest.health.checks import HealthReport, check_health
 from abtest.monitoring.sequential import anytime_half_width, se_that_finds, tuned_mixture
 from abtest.overall.per_unit import unit_metrics
-from caig.contracts.experiments import ALL_CATEGORIES, LIFT_DAILY, LIFT_TABLE
+from caig.contracts.experiments import (
+    ALL_CATEGORIES,
+    HEALTH,
+    HETEROGENEITY,
+    LIFT_DAILY,
+    LIFT_TABLE,
+    SAMPLE_RATIO,
+    UNIT_METRICS,
+)
 
 PRIMARY = "primary test, not corrected"
 
 
-class LiftResult(NamedTuple):
+@dataclass(frozen=True)
+class LiftResult:
     """Everything a lift analysis says.
 
     Attributes:
@@ -36,6 +45,7 @@ class LiftResult(NamedTuple):
         arms: One row an experiment and arm: ``experiment_id, arm, is_control``, the moments, and
             ``ctr`` with its interval.
         withheld: Failed checks by experiment whose verdicts are withheld.
+        details: Every further table, by the identifier of its contract.
     """
 
     lift_table: pl.DataFrame
@@ -45,6 +55,19 @@ class LiftResult(NamedTuple):
     health: HealthReport
     arms: pl.DataFrame
     withheld: dict[str, list[str]]
+    details: dict[str, pl.DataFrame]
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Every table that has a contract, by its identifier."""
+        return {
+            LIFT_TABLE.identifier: self.lift_table,
+            LIFT_DAILY.identifier: self.lift_daily,
+            HETEROGENEITY.identifier: self.heterogeneity,
+            UNIT_METRICS.identifier: self.unit_metrics,
+            HEALTH.identifier: self.health.checks,
+            SAMPLE_RATIO.identifier: self.health.sample_ratio,
+            **self.details,
+        }
 
 
 def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
@@ -86,6 +109,7 @@ def analyse_sums(sums: Sums, config: LiftConfig) -> LiftResult:
         health=health,
         arms=arm_ctr(arms, config),
         withheld=withheld,
+        details={},
     )
 
 

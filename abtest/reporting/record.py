@@ -10,17 +10,10 @@ from abtest.estimation.cells import CTR_METHODS
 from abtest.lift import LiftResult
 from abtest.reading.ingest import Ingested
 from abtest.reading.sources import LogSource
+from abtest.reporting.json_report import lift_report
 from abtest.reporting.report import ReportFacts, render_html, render_markdown
-from caig.contracts.experiments import (
-    ALL_CATEGORIES,
-    ARM_SUMMARY,
-    HEALTH,
-    HETEROGENEITY,
-    LIFT_DAILY,
-    LIFT_TABLE,
-    SAMPLE_RATIO,
-    UNIT_METRICS,
-)
+from caig.contracts.experiments import ALL_CATEGORIES, ARM_SUMMARY
+from caig.contracts.tables import find_contract
 from caig.runs.store import RunWriter
 
 
@@ -57,12 +50,8 @@ def record_run(
             columns=ingested.columns,
             time_zones=ingested.zones,
         )
-        run.write_table(LIFT_TABLE, result.lift_table)
-        run.write_table(LIFT_DAILY, result.lift_daily)
-        run.write_table(HETEROGENEITY, result.heterogeneity)
-        run.write_table(UNIT_METRICS, result.unit_metrics)
-        run.write_table(HEALTH, result.health.checks)
-        run.write_table(SAMPLE_RATIO, result.health.sample_ratio)
+        for identifier, table in result.tables().items():
+            run.write_table(find_contract(identifier), table)
         run.write_table(ARM_SUMMARY, arm_summary(ingested, result, config))
         if ingested.quarantine is not None:
             run.write_frame("quarantine", ingested.quarantine)
@@ -79,6 +68,8 @@ def record_run(
         run.write_text(
             "report_md", "report.md", render_markdown(result, config, facts), "text/markdown"
         )
+        report = lift_report(result, config, facts).model_dump_json()
+        run.write_text("report_json", "report.json", report, "application/json")
         _add_metrics(run, ingested, result)
     return run.path
 

@@ -4,8 +4,10 @@ A sentence says what the statistics allow and no more: "no significant differenc
 lift that could have been found, and a failed health check comes before any lift.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -14,6 +16,7 @@ from caig import text
 from caig.contracts.experiments import ALL_CATEGORIES
 
 Row = dict[str, Any]
+CONTRAST = ("experiment_id", "contrast")
 EXPOSURE_ALPHA = 0.001
 """A changed number of impressions is noted below this p-value, as a sample ratio is."""
 
@@ -53,10 +56,9 @@ def summarise(result: LiftResult, *, limit: int | None = None) -> list[ContrastS
         limit: Only the first so many.
     """
     overall_rows = result.lift_table.filter(pl.col("category") == ALL_CATEGORIES)
-    return [
-        _summary(result, row)
-        for row in overall_rows.head(limit or overall_rows.height).iter_rows(named=True)
-    ]
+    wanted = overall_rows.head(limit or overall_rows.height)
+    rows = _RowsOf.result(result, wanted)
+    return [_summary(rows, row) for row in wanted.iter_rows(named=True)]
 
 
 def overall_sentence(row: Row, failed: tuple[str, ...] = ()) -> str:
@@ -79,66 +81,116 @@ def overall_sentence(row: Row, failed: tuple[str, ...] = ()) -> str:
     return f"{sentence}; a lift of {detectable} would have been found with 80 % power"
 
 
-def _summary(result: LiftResult, overall: Row) -> ContrastSummary:
-    experiment, contrast = overall["experiment_id"], overall["contrast"]
-    is_this = (pl.col("experiment_id") == experiment) & (pl.col("contrast") == contrast)
-    is_overall = pl.col("category") == ALL_CATEGORIES
-    categories = result.lift_table.filter(is_this & ~is_overall).sort(
-        pl.col("impressions_control") + pl.col("impressions_treatment"), descending=True
+def category_sentence(row: Row) -> str:
+    """What may be said of one category, and no more.
+
+    Args:
+        row: Row of ``lift_table/1``.
+    """
+    name = row["category"]
+    if row["verdict"] == "withheld":
+        return f"{name}: no verdict, because the experiment is not healthy"
+    if row["status"] != "ok":
+        return f"{name}: cannot be judged ({text.STATUS_WORDS[row['status']]})"
+    figures = f"lift {text.lift(row['rel_lift'])} {_interval(row)}"
+    corrected = f"corrected p {text.p_value(row['p_value_adj'])}"
+    if row["verdict"] == "flat":
+        found = (
+            f"; a lift of {text.lift(row['rel_lift_mde'])} would have been found with 80 % power"
+            if row["rel_lift_mde"] is not None
+            else ""
+        )
+        return f"{name}: no significant difference ({figures}, {corrected}){found}"
+    change = "higher" if row["verdict"] == "win" else "lower"
+    return (
+        f"{name}: CTR is {change} under treatment, {text.ctr(row['treatment_ctr'])} against "
+        f"{text.ctr(row['control_ctr'])} ({figures}, {corrected})"
     )
-    failed = tuple(result.withheld.get(experiment, ()))
+
+
+class _RowsOf(NamedTuple):
+    """Rows of a result's tables by contrast (and by experiment, where a table has no contrast)."""
+
+    categories: dict[Any, list[Row]]
+    daily: dict[Any, list[Row]]
+    per_unit: dict[Any, list[Row]]
+    spread: dict[Any, list[Row]]
+    unhealthy: dict[Any, list[Row]]
+    withheld: dict[str, list[str]]
+
+    @classmethod
+    def result(cls, result: LiftResult, wanted: pl.DataFrame) -> "_RowsOf":
+        """Gather the rows of the contrasts in ``wanted``, each table read once."""
+        is_overall = pl.col("category") == ALL_CATEGORIES
+        traffic = pl.col("impressions_control") + pl.col("impressions_treatment")
+        unhealthy = result.health.checks.filter(pl.col("status") == "unhealthy")
+
+        def gathered(table: pl.DataFrame, key: tuple[str, ...]) -> dict[Any, list[Row]]:
+            kept = table.join(
+                wanted.select(key).unique(), on=key, how="semi", maintain_order="left"
+            )
+            found: dict[Any, list[Row]] = {}
+            for row in kept.iter_rows(named=True):
+                found.setdefault(tuple(row[name] for name in key), []).append(row)
+            return found
+
+        return cls(
+            gathered(result.lift_table.filter(~is_overall).sort(-traffic), CONTRAST),
+            gathered(result.lift_daily.filter(is_overall).sort("day"), CONTRAST),
+            gathered(result.unit_metrics, CONTRAST),
+            gathered(result.heterogeneity, CONTRAST),
+            gathered(unhealthy, CONTRAST[:1]),
+            result.withheld,
+        )
+
+
+def _summary(rows: _RowsOf, overall: Row) -> ContrastSummary:
+    experiment, contrast = overall["experiment_id"], overall["contrast"]
+    key = (experiment, contrast)
+    failed = tuple(rows.withheld.get(experiment, ()))
     return ContrastSummary(
         experiment=experiment,
         contrast=contrast,
         headline=overall_sentence(overall, failed),
         tone=overall["verdict"],
-        notes=tuple(_notes(result, experiment, contrast, categories)),
+        notes=tuple(_notes(rows, key)),
         overall=overall,
-        categories=tuple(categories.iter_rows(named=True)),
-        daily=tuple(
-            result.lift_daily.filter(is_this & is_overall).sort("day").iter_rows(named=True)
-        ),
-        per_unit=tuple(result.unit_metrics.filter(is_this).iter_rows(named=True)),
+        categories=tuple(rows.categories.get(key, ())),
+        daily=tuple(rows.daily.get(key, ())),
+        per_unit=tuple(rows.per_unit.get(key, ())),
     )
 
 
-def _notes(
-    result: LiftResult, experiment: str, contrast: str, categories: pl.DataFrame
-) -> list[str]:
-    unhealthy = result.health.checks.filter(
-        (pl.col("experiment_id") == experiment) & (pl.col("status") == "unhealthy")
-    )
+def _notes(rows: _RowsOf, key: tuple[str, str]) -> list[str]:
     notes = [
-        f"{text.CHECK_WORDS[check]} is unhealthy: {detail}."
-        for check, detail in unhealthy.select("check", "detail").iter_rows()
+        f"{text.CHECK_WORDS[check['check']]} is unhealthy: {check['detail']}."
+        for check in rows.unhealthy.get(key[:1], ())
     ]
-    is_this = (pl.col("experiment_id") == experiment) & (pl.col("contrast") == contrast)
-    notes += _exposure_notes(result.unit_metrics.filter(is_this))
-    if categories.is_empty():
+    notes += _exposure_notes(rows.per_unit.get(key, ()))
+    categories = rows.categories.get(key, [])
+    if not categories:
         return notes
-    found = dict(categories.group_by("verdict").len().iter_rows())
-    adjustment = categories["adjustment"][0]
-    noun = text.plural(categories.height, "category", "categories")
-    notes.append(f"{noun}: {text.tally(found)} ({adjustment}).")
-    spread = result.heterogeneity.filter(is_this)
-    alpha = categories["alpha"][0]
-    return [*notes, *(_spread_sentence(row, alpha) for row in spread.iter_rows(named=True))]
+    found = Counter(row["verdict"] for row in categories)
+    noun = text.plural(len(categories), "category", "categories")
+    notes.append(f"{noun}: {text.tally(found)} ({categories[0]['adjustment']}).")
+    spread = rows.spread.get(key, ())
+    return [*notes, *(_spread_sentence(row, categories[0]["alpha"]) for row in spread)]
 
 
-def _exposure_notes(metrics: pl.DataFrame) -> list[str]:
+def _exposure_notes(metrics: Iterable[Row]) -> list[str]:
     """A warning where treatment changed how many impressions a unit gets.
 
     Args:
         metrics: Rows of ``unit_metrics/1`` of one contrast.
     """
-    changed = metrics.filter(
-        (pl.col("metric") == "impressions_per_unit") & (pl.col("p_value") < EXPOSURE_ALPHA)
-    )
     return [
         f"Treatment's units saw {text.lift(row['rel_lift'])} {_interval(row)} impressions "
         f"(p {text.p_value(row['p_value'])}): CTR's divisor is itself an effect; read clicks per "
         "unit beside it."
-        for row in changed.iter_rows(named=True)
+        for row in metrics
+        if row["metric"] == "impressions_per_unit"
+        and row["p_value"] is not None
+        and row["p_value"] < EXPOSURE_ALPHA
     ]
 
 

@@ -256,9 +256,53 @@ class PartialManifest(Record):
     """Why it failed; None if it is running or was killed."""
 
 
+class LiftContrast(Record):
+    """One treatment against control, in words and figures."""
+
+    experiment_id: str
+    """Experiment."""
+    contrast: str
+    """``treatment arm vs control arm``."""
+    verdict: str
+    """Verdict of the overall row; see ``lift_table``."""
+    headline: str
+    """The sentence a meeting begins with."""
+    notes: tuple[str, ...]
+    """What else must be said: failed checks first."""
+    categories: tuple[str, ...]
+    """What may be said of every category, one sentence each, most traffic first."""
+
+
+class LiftReport(Record):
+    """A lift analysis in one object; ``lift_report/1``.
+
+    The rows are those of the run's tables, column by column as their contracts say.
+    """
+
+    format: Literal["lift_report/1"] = "lift_report/1"
+    """Format and major version."""
+    run_id: str
+    """Run that holds it."""
+    made_at: datetime
+    """When (UTC)."""
+    n_rows: int = Field(ge=0)
+    """Rows read (count)."""
+    n_rows_quarantined: int = Field(ge=0)
+    """Rows set aside (count)."""
+    files: tuple[FileInput, ...]
+    """Files read."""
+    config: dict[str, Any]
+    """Configuration used, defaults included."""
+    contrasts: tuple[LiftContrast, ...]
+    """Every contrast; untrusted names are as the log has them."""
+    tables: dict[str, list[dict[str, Any]]]
+    """Rows by table, its format as key, e.g. ``lift_table/1``; days as ISO dates."""
+
+
 RECORDS: dict[str, type[Record]] = {
     "judgement/1": Judgement,
     "gate_report/1": GateReport,
+    "lift_report/1": LiftReport,
     "run/1": RunManifest,
 }
 """Record formats by identifier."""

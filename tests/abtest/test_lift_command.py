@@ -55,6 +55,7 @@ def test_run_of_simulated_traffic(lift, traffic):
         **{name: f"{name}/1" for name in TABLES},
         "report_html": "text/html",
         "report_md": "text/markdown",
+        "report_json": "application/json",
     }
     assert made.problems() == []
     for name in TABLES:

@@ -18,6 +18,7 @@ from caig.contracts.records import (
     GatePolicyRef,
     GateReport,
     Judgement,
+    LiftReport,
     PartialManifest,
     RunInput,
     RunManifest,
@@ -85,9 +86,32 @@ def manifest(**changes):
     return values | changes
 
 
+def lift_report():
+    return {
+        "run_id": "20260301T000000-lift-abcd",
+        "made_at": "2026-03-01T00:00:00Z",
+        "n_rows": 10,
+        "n_rows_quarantined": 0,
+        "files": [],
+        "config": {},
+        "contrasts": [
+            {
+                "experiment_id": "e",
+                "contrast": "treatment vs control",
+                "verdict": "flat",
+                "headline": "No significant difference overall",
+                "notes": [],
+                "categories": [],
+            }
+        ],
+        "tables": {"lift_table/1": [{"category": "__all__"}]},
+    }
+
+
 EXAMPLES = {
     "judgement/1": (Judgement, scored()),
     "gate_report/1": (GateReport, report("ship", gate_check())),
+    "lift_report/1": (LiftReport, lift_report()),
     "run/1": (RunManifest, manifest()),
 }
 

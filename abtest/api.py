@@ -1,0 +1,125 @@
+"""Lift analysis from Python: the same path as ``caig lift``, from a log to tables.
+
+from abtest.api import analyse_log
+
+analysis = analyse_log("logs/*.parquet", settings={"columns.arm": "variant"})
+print(analysis.result.lift_table)
+for sentence in analysis.sentences():
+    print(sentence)
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from abtest.config import LiftConfig
+from abtest.lift import LiftResult, analyse_sums
+from abtest.reading.ingest import Ingested, ingest
+from abtest.reading.sources import LogFile, LogSource, find_log
+from abtest.reporting.record import record_run
+from abtest.reporting.summary import category_sentence, summarise
+from caig.config import load_config
+from caig.errors import DataError
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a log says, and what it was read with.
+
+    Attributes:
+        result: Tables; see :class:`abtest.lift.LiftResult`.
+        config: Configuration used, defaults included.
+        source: Files read.
+        ingested: What was read of them.
+        started_at: When the work began (UTC).
+    """
+
+    result: LiftResult
+    config: LiftConfig
+    source: LogSource
+    ingested: Ingested
+    started_at: datetime
+
+    def sentences(self) -> list[str]:
+        """What the statistics allow to be said: for every contrast, overall, then by category."""
+        said = []
+        for summary in summarise(self.result):
+            said.append(f"{summary.contrast}: {summary.headline}")
+            said += [category_sentence(row) for row in summary.categories]
+        return said
+
+    def write_run(self, runs: Path | str = "runs") -> Path:
+        """Write tables, report and manifest as a run, as ``caig lift`` does.
+
+        Args:
+            runs: Folder of all runs.
+
+        Returns:
+            The run's folder.
+        """
+        return record_run(
+            Path(runs),
+            self.config,
+            source=self.source,
+            ingested=self.ingested,
+            result=self.result,
+            started_at=self.started_at,
+        )
+
+
+def analyse_log(
+    *log: str | Path,
+    config: LiftConfig | Path | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Analysis:
+    """Read a log and analyse it.
+
+    Args:
+        log: Files, globs, folders, or run folders that hold an ``impression_log``.
+        config: A configuration, or the TOML file that holds one; the defaults without.
+        settings: Single values over those of a file, by ``section.key``; with a configuration that
+            is an object already, use its own ``model_copy``.
+
+    Raises:
+        DataError: The log cannot be right, or arms cannot be compared.
+        ConfigError: The configuration is not valid.
+    """
+    if isinstance(config, LiftConfig):
+        assert not settings, "settings go over a file; this configuration is an object already"
+        chosen = config
+    else:
+        overrides = [f"{key}={_as_toml(value)}" for key, value in (settings or {}).items()]
+        chosen = load_config(LiftConfig, Path(config) if config else None, overrides)
+    return analyse_source(find_log([str(name) for name in log]), chosen)
+
+
+def analyse_source(
+    source: LogSource,
+    config: LiftConfig,
+    on_batch: Callable[[LogFile, int], None] = lambda _file, _rows: None,
+) -> Analysis:
+    """Read the files of a source and analyse them.
+
+    Args:
+        source: Files, as :func:`abtest.reading.sources.find_log` finds them.
+        config: Columns, design, analysis.
+        on_batch: Called after every batch with the file and the batch's rows, for progress.
+
+    Raises:
+        DataError: As :func:`analyse_log`.
+    """
+    started_at = datetime.now(UTC)
+    ingested = ingest(source.files, config, on_batch)
+    try:
+        result = analyse_sums(ingested.sums, config)
+    except DataError as error:
+        raise DataError(f"{source.named()}: {error}") from None
+    return Analysis(result, config, source, ingested, started_at)
+
+
+def _as_toml(value: object) -> str:
+    """A value as TOML; JSON is, for the scalars and lists that settings hold."""
+    return json.dumps(value, default=str)
