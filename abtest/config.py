@@ -4,14 +4,17 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from abtest.categories.config import Categories
+from abtest.counting.config import CubeSlice, Units
+from abtest.creatives.config import CreativeAnalysis
+from abtest.estimation.config import Intervals
+from abtest.health.config import Health
+from abtest.monitoring.config import Monitoring
+from abtest.overall.config import Overall
 from caig.config import Config
 
 EACH_ROW = "@row"
 """As ``columns.arm``: every row is an arm of its own."""
-
-HealthCheckName = Literal[
-    "sample_ratio", "sample_ratio_by_category", "units_in_two_arms", "missing_days"
-]
 
 
 class Columns(Config):
@@ -40,6 +43,12 @@ class Columns(Config):
     """Product shown; counted."""
     experiment: str = "experiment_id"
     """Experiment, where a log holds several; without it the log is one experiment."""
+    impression: str = ""
+    """Identifier of the impression; named, rows that repeat one are counted as a health check.
+    Empty in a row: not known."""
+    assigned: str = ""
+    """Day or time at which the unit was assigned to its arm; named, rows from days before it are
+    counted as a health check. Empty in a row: not known."""
 
 
 class Design(Config):
@@ -100,19 +109,6 @@ class Analysis(Config):
     cell as ``arm_missing``."""
 
 
-class Health(Config):
-    """Thresholds of the health checks."""
-
-    sample_ratio_alpha: float = Field(default=0.001, gt=0, lt=1)
-    """A sample ratio is unhealthy if its p-value, corrected by category, is below this."""
-    min_expected: float = Field(default=8.0, gt=0)
-    """Expected count an arm needs before its sample ratio is tested."""
-    max_crossover_share: float = Field(default=0.01, ge=0, le=1)
-    """Share of units seen in two arms beyond which the check is unhealthy."""
-    override: tuple[HealthCheckName, ...] = ()
-    """Checks whose failure shall not withhold verdicts, by name; recorded and printed."""
-
-
 class Ingest(Config):
     """What to do with rows that cannot be right."""
 
@@ -135,6 +131,20 @@ class LiftConfig(Config):
     """What to test."""
     health: Health = Health()
     """Thresholds of the health checks."""
+    categories: Categories = Categories()
+    """What is said of many categories at once."""
+    overall: Overall = Overall()
+    """Guardrails and the mix of categories."""
+    monitoring: Monitoring = Monitoring()
+    """Looks that were planned before the experiment."""
+    intervals: Intervals = Intervals()
+    """Which cells get exact intervals."""
+    units: Units = Units()
+    """What to find out from counts by unit."""
+    creatives: CreativeAnalysis = CreativeAnalysis()
+    """What to find out of single creatives."""
+    cube: CubeSlice = CubeSlice()
+    """What of a cube to analyse."""
     ingest: Ingest = Ingest()
     """What to do with bad rows."""
 
@@ -145,4 +155,20 @@ class LiftConfig(Config):
                 'columns.arm = "@row" says that rows are sums over units; '
                 'set design.randomisation = "impression"'
             )
+        return self
+
+    @model_validator(mode="after")
+    def _row_arms_have_no_parts(self) -> "LiftConfig":
+        if self.columns.arm != EACH_ROW:
+            return self
+        asked = {
+            "columns.impression": self.columns.impression,
+            "columns.assigned": self.columns.assigned,
+            "creatives.tables": self.creatives.tables,
+        }
+        for name, value in asked.items():
+            if value:
+                raise ValueError(
+                    f'columns.arm = "@row" says that a row is a whole arm; drop {name}'
+                )
         return self

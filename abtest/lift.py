@@ -12,13 +12,15 @@ import polars as pl
 from abtest.categories.multiplicity import adjusted_p_values, family_text
 from abtest.categories.shrinkage import shrink_cells
 from abtest.config import LiftConfig
-from abtest.counting.counts import MOMENTS, UnitCounts, cumulative_moments, total_moments
+from abtest.counting.counts import UnitCounts, cumulative_moments, total_moments
 from abtest.counting.sums import Sums, sums_of
-from abtest.estimation.arms import comparable_arms, refuse_one_arm_categories
+from abtest.details import Cells, detail_tables
+from abtest.estimation.arms import comparable_arms, paired_arms, refuse_one_arm_categories
 from abtest.estimation.cells import CI_METHODS, arm_ctr, estimate_cells
 from abtest.health.checks import HealthReport, check_health
 from abtest.monitoring.sequential import anytime_half_width, se_that_finds, tuned_mixture
 from abtest.overall.per_unit import unit_metrics
+from abtest.unit_level import NO_UNITS, UnitLevel
 from caig.contracts.experiments import (
     ALL_CATEGORIES,
     HEALTH,
@@ -28,6 +30,8 @@ from caig.contracts.experiments import (
     SAMPLE_RATIO,
     UNIT_METRICS,
 )
+from caig.contracts.health import SEQUENTIAL_RATIO
+from caig.errors import DataError
 
 PRIMARY = "primary test, not corrected"
 
@@ -46,6 +50,8 @@ class LiftResult:
             ``ctr`` with its interval.
         withheld: Failed checks by experiment whose verdicts are withheld.
         details: Every further table, by the identifier of its contract.
+        without_bots: ``lift_table/1`` without bot-like units; None if there are none, or units were
+            not looked at.
     """
 
     lift_table: pl.DataFrame
@@ -56,6 +62,7 @@ class LiftResult:
     arms: pl.DataFrame
     withheld: dict[str, list[str]]
     details: dict[str, pl.DataFrame]
+    without_bots: pl.DataFrame | None = None
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Every table that has a contract, by its identifier."""
@@ -66,21 +73,34 @@ class LiftResult:
             UNIT_METRICS.identifier: self.unit_metrics,
             HEALTH.identifier: self.health.checks,
             SAMPLE_RATIO.identifier: self.health.sample_ratio,
+            SEQUENTIAL_RATIO.identifier: self.health.sequential_ratio,
             **self.details,
         }
 
 
-def analyse_lift(counts: UnitCounts, config: LiftConfig) -> LiftResult:
-    """:func:`analyse_sums` of counts by unit."""
-    return analyse_sums(sums_of(counts), config)
+def analyse_lift(
+    counts: UnitCounts, config: LiftConfig, *, with_details: bool = True
+) -> LiftResult:
+    """:func:`analyse_sums` of counts by unit, which are used for their sums only."""
+    return analyse_sums(sums_of(counts), config, with_details=with_details)
 
 
-def analyse_sums(sums: Sums, config: LiftConfig) -> LiftResult:
+def analyse_sums(
+    sums: Sums,
+    config: LiftConfig,
+    units: UnitLevel = NO_UNITS,
+    *,
+    health: HealthReport | None = None,
+    with_details: bool = True,
+) -> LiftResult:
     """Estimate, test, correct and check.
 
     Args:
         sums: Sums of the log.
         config: Design and analysis.
+        units: What counts by unit have said beyond their sums.
+        health: What is known of it already, where the sums do not tell; checked here otherwise.
+        with_details: False leaves ``details`` empty, for simulations that do not look at them.
 
     Returns:
         Tables that satisfy their contracts.
@@ -92,45 +112,42 @@ def analyse_sums(sums: Sums, config: LiftConfig) -> LiftResult:
     """
     moments = total_moments(sums.daily)
     arms = comparable_arms(moments, config)
-    health = check_health(sums, config)
+    if health is None:
+        health = check_health(sums, config, unit_checks=units.checks)
     withheld = health.withheld(config.health.override)
-    pairs = _paired(moments, arms, ["experiment_id", "category"])
+    pairs = paired_arms(moments, arms, ["experiment_id", "category"])
     # In one order, so that the same log gives the same bytes: pooling sums over the cells.
     pairs = pairs.sort(
         "experiment_id", "contrast", pl.col("category") == ALL_CATEGORIES, "category"
     )
     refuse_one_arm_categories(pairs, config)
     pooled = shrink_cells(estimate_cells(pairs, config), config.analysis.alpha)
+    cumulated = _cumulated(sums.daily, arms, config)
+    table = _lift_table(pooled.cells, config, withheld)
+    cells = Cells(pairs, pooled.cells, cumulated, arms, table)
     return LiftResult(
-        lift_table=_lift_table(pooled.cells, config, withheld),
-        lift_daily=_lift_daily(sums.daily, arms, config),
+        lift_table=table,
+        lift_daily=_lift_daily(cumulated, config),
         heterogeneity=pooled.heterogeneity,
         unit_metrics=unit_metrics(pairs, config),
         health=health,
         arms=arm_ctr(arms, config),
         withheld=withheld,
-        details={},
+        details=detail_tables(sums, cells, config, units) if with_details else {},
+        without_bots=_without_bots(units, config),
     )
 
 
-def _paired(moments: pl.DataFrame, arms: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Moments of control and of each treatment side by side; zeros where an arm has no traffic."""
-    control = arms.filter("is_control").select("experiment_id", control="arm")
-    treatment = arms.filter(~pl.col("is_control")).select("experiment_id", treatment="arm")
-    contrasts = control.join(treatment, on="experiment_id").with_columns(
-        contrast=pl.format("{} vs {}", "treatment", "control")
-    )
-    pairs = moments.select(key).unique().join(contrasts, on="experiment_id")
-    for side in ("control", "treatment"):
-        renamed = moments.select(
-            *key, pl.col("arm").alias(side), pl.col(MOMENTS).name.suffix(f"_{side}")
-        )
-        pairs = pairs.join(renamed, on=[*key, side], how="left")
-    return pairs.with_columns(
-        pl.col(f"{name}_{side}").fill_null(0)
-        for name in MOMENTS
-        for side in ("control", "treatment")
-    )
+def _without_bots(units: UnitLevel, config: LiftConfig) -> pl.DataFrame | None:
+    if units.without_bots is None:
+        return None
+    # Bots gone, an arm may have lost a category; that is a finding here, and no wrong log.
+    analysis = config.analysis.model_copy(update={"one_arm_categories": "report"})
+    reported = config.model_copy(update={"analysis": analysis})
+    try:
+        return analyse_sums(units.without_bots, reported, with_details=False).lift_table
+    except DataError:  # nothing but bots in an arm: no lift is left, and the health check says why
+        return None
 
 
 def _lift_table(
@@ -196,12 +213,14 @@ def _verdict(alpha: float, withheld: list[str]) -> pl.Expr:
     )
 
 
-def _lift_daily(daily: pl.DataFrame, arms: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
+def _cumulated(daily: pl.DataFrame, arms: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
+    """Cells cumulated to each day, estimated; empty if the log names no day."""
     dated = daily.filter(pl.col("day").is_not_null())
-    if dated.is_empty():
-        return LIFT_DAILY.empty()
-    pairs = _paired(cumulative_moments(dated), arms, ["experiment_id", "category", "day"])
-    cells = estimate_cells(pairs, config)
+    moments = cumulative_moments(dated)
+    return estimate_cells(paired_arms(moments, arms, ["experiment_id", "category", "day"]), config)
+
+
+def _lift_daily(cells: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
     half = _anytime_half_width(cells, config)
     log_lift = pl.col("rel_lift").log1p()
     return (

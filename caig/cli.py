@@ -20,6 +20,14 @@ VERBS = {  # verb: (target, one-line help)
         "Simulate shop-world traffic with known truth; write the impression log.",
     ),
     "lift": ("abtest.commands:lift", "Per-category CTR lift from an impression log."),
+    "simulate": (
+        "abtest.simulation.commands:simulate",
+        "Error rates, coverage and power of the whole analysis, on traffic of known truth.",
+    ),
+    "plan": (
+        "abtest.planning.commands:plan",
+        "Power, detectable lift and days of an experiment to come.",
+    ),
     "dashboard": ("dashboards.commands:serve", "Open the review dashboards on a runs folder."),
     "demo": ("caig.demo:run", "All of the above on simulated traffic; a minute on a CPU."),
     "runs": ("caig.runs.commands:app", "List runs; show lineage; verify checksums."),

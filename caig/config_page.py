@@ -16,6 +16,8 @@ from caig.config import Config
 
 CONFIGURED = {  # verb: its configuration class
     "lift": "abtest.config:LiftConfig",
+    "plan": "abtest.planning.config:PlanConfig",
+    "simulate": "abtest.simulation.config:SimulateConfig",
     "make-data": "reference_models.shop.traffic:TrafficConfig",
 }
 

@@ -40,8 +40,14 @@ STATUS_WORDS = {
 CHECK_WORDS = {
     "sample_ratio": "Sample ratio",
     "sample_ratio_by_category": "Sample ratio by category",
+    "sample_ratio_sequential": "Sample ratio, day by day",
+    "traffic_by_day": "Split between days",
+    "impressions_per_unit": "Impressions per unit",
     "units_in_two_arms": "Units in two arms",
     "missing_days": "Missing days",
+    "bot_like_units": "Bot-like units",
+    "duplicate_impressions": "Duplicate impressions",
+    "exposure_before_assignment": "Exposure before assignment",
 }
 
 HEALTH_WORDS = {

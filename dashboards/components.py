@@ -103,15 +103,15 @@ def health_figures(row: Mapping[str, Any]) -> str:
     Args:
         row: Row of ``health/1``.
     """
-    is_ratio = row["check"].startswith("sample_ratio")
+    has_p_value = row["check"] in phrases.STATISTIC_WORDS
     parts = []
     if row["statistic"] is not None:
-        name = "Chi-square" if is_ratio else "Found"
+        name = phrases.STATISTIC_WORDS.get(row["check"], "Found")
         parts.append(f"{name} {row['statistic']:,.4g}")
     if row["p_value"] is not None:
         parts.append(f"p {text.p_value(row['p_value'])}")
     if row["threshold"] is not None:
-        side = "unhealthy below p" if is_ratio else "unhealthy above"
+        side = "unhealthy below p" if has_p_value else "unhealthy above"
         parts.append(f"{side} {row['threshold']:g}")
     return " · ".join(parts)
 

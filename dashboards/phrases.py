@@ -25,9 +25,22 @@ LIKELY_CAUSES = {
         "Exposure is logged at another moment in one arm than in the other.",
     ),
     "sample_ratio_by_category": (
-        "The treatment changes which categories units see; then the overall ratio is healthy.",
+        "The treatment changes which category units see first; then the overall ratio is healthy.",
         "Assignment or logging fails in one surface or category only.",
         "Creatives of one arm are missing in a category, so that its units are not logged.",
+    ),
+    "sample_ratio_sequential": (
+        "The causes of a sample ratio; what was released or changed on the day named above.",
+        "Units were lost for some days only: then the ratio over the whole period may be healthy.",
+    ),
+    "traffic_by_day": (
+        "The split was changed, or an arm was ramped up, while the experiment ran.",
+        "An arm was paused, or its logging was down, on some days.",
+        "One arm's new units arrive in the log later than the other's.",
+    ),
+    "impressions_per_unit": (
+        "The treatment changes how much units see: read clicks per unit beside CTR.",
+        "Impressions are logged otherwise in one arm, e.g. twice or only when visible.",
     ),
     "units_in_two_arms": (
         "Units are identified differently before and after sign-in, or identifiers are reused.",
@@ -38,7 +51,29 @@ LIKELY_CAUSES = {
         "The log was exported before all days had arrived, or a day's partition is missing.",
         "The experiment was paused, or logging was down.",
     ),
+    "bot_like_units": (
+        "Crawlers and monitoring share the log with people.",
+        "Many people share one unit, e.g. an empty or a default identifier.",
+        "A page reloads or logs its impressions in a loop.",
+    ),
+    "duplicate_impressions": (
+        "A part of the log was read or exported twice.",
+        "Impressions are sent again when the network fails.",
+    ),
+    "exposure_before_assignment": (
+        "Rows from before the experiment were given the arm their unit got later.",
+        "Assignment is logged later than the first exposure, or in another time zone.",
+    ),
 }
+
+STATISTIC_WORDS = {
+    "sample_ratio": "Chi-square",
+    "sample_ratio_by_category": "Chi-square",
+    "sample_ratio_sequential": "Log Bayes factor",
+    "traffic_by_day": "Chi-square",
+    "impressions_per_unit": "F",
+}
+"""Statistics of the checks that are judged by a p-value."""
 
 
 def nevertheless(health: pl.DataFrame) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from abtest.config import LiftConfig
+from abtest.counting.counts import MOMENTS
 from caig.contracts.experiments import ALL_CATEGORIES
 from caig.errors import DataError, Problem
 
@@ -48,6 +49,36 @@ def comparable_arms(moments: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
     )
     _refuse_no_clicks(overall, config)
     return arms.sort(EXPERIMENT, "is_control", "arm", descending=[False, True, False])
+
+
+def paired_arms(moments: pl.DataFrame, arms: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Moments of control and of each treatment side by side; zeros where an arm has no traffic.
+
+    Args:
+        moments: A row a cell and arm: ``key``, ``arm`` and :data:`abtest.counting.counts.MOMENTS`.
+        arms: :func:`comparable_arms`.
+        key: Columns that name a cell, ``experiment_id`` among them.
+
+    Returns:
+        A row a cell and contrast: ``key``, ``control``, ``treatment``, ``contrast``, and every
+        moment as ``<moment>_control`` and ``<moment>_treatment``.
+    """
+    control = arms.filter("is_control").select("experiment_id", control="arm")
+    treatment = arms.filter(~pl.col("is_control")).select("experiment_id", treatment="arm")
+    contrasts = control.join(treatment, on="experiment_id").with_columns(
+        contrast=pl.format("{} vs {}", "treatment", "control")
+    )
+    pairs = moments.select(key).unique().join(contrasts, on="experiment_id")
+    for side in ("control", "treatment"):
+        renamed = moments.select(
+            *key, pl.col("arm").alias(side), pl.col(MOMENTS).name.suffix(f"_{side}")
+        )
+        pairs = pairs.join(renamed, on=[*key, side], how="left")
+    return pairs.with_columns(
+        pl.col(f"{name}_{side}").fill_null(0)
+        for name in MOMENTS
+        for side in ("control", "treatment")
+    )
 
 
 def refuse_one_arm_categories(pairs: pl.DataFrame, config: LiftConfig) -> None:

@@ -3,8 +3,9 @@
 The test is the pooled two-proportion z (Pearson's chi-square). The intervals invert that very test:
 Koopman's score interval for the ratio (Koopman 1984, Biometrics 40:513) and Mee's for the
 difference (Mee 1984, Biometrics 40:1175). At "no effect" their statistics are the pooled z, so
-test and intervals never disagree; and they exist where an arm has no click. Wilson's interval is
-the same for one arm.
+test and intervals never disagree; and they exist where an arm has no click. Miettinen and
+Nurminen's is Mee's with a factor of its own. Wilson's interval is the same for one arm. Intervals
+that are no score intervals are in :mod:`abtest.estimation.proportion_intervals`.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,7 @@ class Clicks(NamedTuple):
     n: Floats
 
 
-def wilson_interval(arm: Clicks, alpha: float) -> Estimate:
+def wilson_interval(arm: Clicks, alpha: float | Floats) -> Estimate:
     """CTR with Wilson's score interval (fractions); NaN without impressions."""
     z2 = special.ndtri(1 - alpha / 2) ** 2
     c, n = arm.c, arm.n
@@ -102,27 +103,28 @@ def koopman_interval(control: Clicks, treatment: Clicks, alpha: float) -> Estima
 
 def mee_interval(control: Clicks, treatment: Clicks, alpha: float) -> Estimate:
     """Absolute difference of CTRs with the interval that inverts the score test of a difference."""
-    (x, m), (y, n) = treatment, control
-    critical = special.ndtri(1 - alpha / 2) ** 2
-    observed = _divided(x, m) - _divided(y, n)
+    return _score_difference(control, treatment, float(special.ndtri(1 - alpha / 2) ** 2))
 
-    def excess(delta: Floats) -> Floats:
-        rate_y = constrained_control_rate(x, m, y, n, delta)
-        rate_x = np.clip(rate_y + delta, 0.0, 1.0)
-        variance = rate_x * (1 - rate_x) / m + rate_y * (1 - rate_y) / n
-        distance = (observed - delta) ** 2
-        return np.where(distance == 0, 0.0, distance / np.maximum(variance, 1e-300)) - critical
 
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lower = _crossing(excess, observed, np.full_like(observed, -1 + 1e-12))
-        upper = _crossing(excess, observed, np.full_like(observed, 1 - 1e-12))
-    unknown = np.isnan(observed)
-    # A limit within rounding of the end of the scale is the end.
-    lower, upper = (
-        np.where(lower < -1 + 1e-11, -1.0, lower),
-        np.where(upper > 1 - 1e-11, 1.0, upper),
-    )
-    return Estimate(observed, np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper))
+def miettinen_nurminen_interval(control: Clicks, treatment: Clicks, alpha: float) -> Estimate:
+    """Mee's interval with the variance of N impressions in both arms times N / (N - 1).
+
+    Miettinen and Nurminen 1985, Statistics in Medicine 4:213, equation 9. Its test of no difference
+    is :func:`miettinen_nurminen_z`.
+    """
+    total = control.n + treatment.n
+    shrunk = special.ndtri(1 - alpha / 2) ** 2 * _divided(total, total - 1)
+    return _score_difference(control, treatment, shrunk)
+
+
+def miettinen_nurminen_z(control: Clicks, treatment: Clicks) -> Floats:
+    """The pooled z with the factor of :func:`miettinen_nurminen_interval`.
+
+    NaN with one impression or less in all, as effective counts may have.
+    """
+    total = control.n + treatment.n
+    known = np.where(total > 1, total - 1, np.nan)
+    return pooled_z(control, treatment) * np.sqrt(_divided(known, total))
 
 
 def log_lift_se(control: Clicks, treatment: Clicks) -> Floats:
@@ -167,6 +169,30 @@ def constrained_control_rate(x: Floats, m: Floats, y: Floats, n: Floats, delta: 
     rate = 2 * p * np.cos(angle) - l2 / (3 * l3)
     within: Floats = np.clip(rate, np.maximum(0.0, -delta), np.minimum(1.0, 1.0 - delta))
     return within
+
+
+def _score_difference(control: Clicks, treatment: Clicks, critical: float | Floats) -> Estimate:
+    """Differences whose score statistic, squared, is at most ``critical``."""
+    (x, m), (y, n) = treatment, control
+    observed = _divided(x, m) - _divided(y, n)
+
+    def excess(delta: Floats) -> Floats:
+        rate_y = constrained_control_rate(x, m, y, n, delta)
+        rate_x = np.clip(rate_y + delta, 0.0, 1.0)
+        variance = rate_x * (1 - rate_x) / m + rate_y * (1 - rate_y) / n
+        distance = (observed - delta) ** 2
+        return np.where(distance == 0, 0.0, distance / np.maximum(variance, 1e-300)) - critical
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower = _crossing(excess, observed, np.full_like(observed, -1 + 1e-12))
+        upper = _crossing(excess, observed, np.full_like(observed, 1 - 1e-12))
+    unknown = np.isnan(observed)
+    # A limit within rounding of the end of the scale is the end.
+    lower, upper = (
+        np.where(lower < -1 + 1e-11, -1.0, lower),
+        np.where(upper > 1 - 1e-11, 1.0, upper),
+    )
+    return Estimate(observed, np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper))
 
 
 def _pearson(clicks: Floats, impressions: Floats, rate: Floats) -> Floats:

@@ -1,21 +1,32 @@
 """Is the experiment what its design says it is? Checks that come before any lift.
 
-Sample ratio overall and by category, units seen in two arms, missing days. By category, a unit
-counts in every category it was seen in; a treatment that changes which categories users see moves
-these counts by itself, and the detail says so. The overall check is not affected by that.
+Here they are put together, with the two that need no statistics: units seen in two arms and missing
+days. All work on all experiments at once. What needs single units or rows of the log
+(:mod:`abtest.health.unit_audit`) is handed in by who has them.
 """
 
-from datetime import date, timedelta
 from typing import NamedTuple
 
 import polars as pl
 
-from abtest.categories.multiplicity import family_text
 from abtest.config import LiftConfig
 from abtest.counting.sums import Sums
-from abtest.health.sample_ratio import chi_square, sample_ratios
+from abtest.health.first_exposure import first_exposure_check
+from abtest.health.impressions_per_unit import impressions_per_unit_check
+from abtest.health.rows import completed, experiments_of, health_rows
+from abtest.health.sample_ratio import sample_ratio_check, sample_ratios
+from abtest.health.sequential_ratio import sequential_check, sequential_ratios
+from abtest.health.traffic_by_day import traffic_by_day_check
 from caig import text
-from caig.contracts.experiments import ALL_CATEGORIES, HEALTH, WITHHOLDING_CHECKS
+from caig.contracts.experiments import ALL_CATEGORIES, HEALTH, HEALTH_CHECKS, WITHHOLDING_CHECKS
+
+SHOWN = 5
+NOT_MADE = {
+    "bot_like_units": "the units' own counts were not kept",
+    "duplicate_impressions": "the log names no impression",
+    "exposure_before_assignment": "the log names no time of assignment",
+}
+"""Checks that are handed in, and what was missing where they were not."""
 
 
 class HealthReport(NamedTuple):
@@ -24,10 +35,12 @@ class HealthReport(NamedTuple):
     Attributes:
         checks: ``health/1``.
         sample_ratio: ``sample_ratio/1``.
+        sequential_ratio: ``sequential_ratio/1``.
     """
 
     checks: pl.DataFrame
     sample_ratio: pl.DataFrame
+    sequential_ratio: pl.DataFrame
 
     def withheld(self, override: tuple[str, ...]) -> dict[str, list[str]]:
         """Experiments whose verdicts are withheld, with the failed checks.
@@ -44,12 +57,15 @@ class HealthReport(NamedTuple):
         return dict(grouped.iter_rows())
 
 
-def check_health(sums: Sums, config: LiftConfig) -> HealthReport:
+def check_health(
+    sums: Sums, config: LiftConfig, *, unit_checks: pl.DataFrame | None = None
+) -> HealthReport:
     """Run every check on every experiment.
 
     Args:
         sums: Sums of the log.
         config: Design and thresholds.
+        unit_checks: Rows of ``health/1`` that :mod:`abtest.health.unit_audit` made of the same log.
 
     Returns:
         One row an experiment and check; a check that cannot be made is ``not_applicable`` and
@@ -58,163 +74,92 @@ def check_health(sums: Sums, config: LiftConfig) -> HealthReport:
     Raises:
         DataError: The declared split and the log do not have the same arms.
     """
-    ratios = sample_ratios(sums.daily, config)
+    ratios = sample_ratios(sums, config)
+    sequential = sequential_ratios(sums, config)
+    given = HEALTH.empty() if unit_checks is None else unit_checks
+    experiments = experiments_of(sums.daily)
     checks = pl.concat(
         [
-            _overall_ratio(ratios, config),
-            _category_ratio(ratios, config),
+            sample_ratio_check(ratios, config),
+            first_exposure_check(ratios, config),
+            sequential_check(sequential, sums.daily, config),
+            traffic_by_day_check(sums, config),
+            impressions_per_unit_check(sums.daily, config),
             _crossover(sums, config),
             _missing_days(sums.daily),
+            *(
+                completed(given.filter(pl.col("check") == check), experiments, check, reason)
+                for check, reason in NOT_MADE.items()
+            ),
         ]
     )
-    order = {name: index for index, name in enumerate(text.CHECK_WORDS)}
+    order = {name: index for index, name in enumerate(HEALTH_CHECKS)}
     checks = checks.sort(
         "experiment_id", pl.col("check").replace_strict(order, return_dtype=pl.Int32)
     )
-    return HealthReport(checks.select(HEALTH.schema.names()), ratios)
-
-
-def _overall_ratio(ratios: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
-    rows = []
-    overall = ratios.filter(pl.col("category") == ALL_CATEGORIES)
-    for (experiment,), cell in overall.group_by("experiment_id", maintain_order=True):
-        status = cell["status"][0]
-        counts = ", ".join(
-            f"{arm}: {text.count(observed)} of {text.count(expected)} expected"
-            for arm, observed, expected in cell.select("arm", "observed", "expected").iter_rows()
-        )
-        statistic = _chi_square(cell) if status != "not_enough_traffic" else None
-        detail = f"{cell['counted'][0]} by arm: {counts}"
-        if status == "not_enough_traffic":
-            detail += f"; the check needs {config.health.min_expected:g} expected in every arm"
-        rows.append(
-            _row(experiment, "sample_ratio", status, detail)
-            | {
-                "statistic": statistic,
-                "p_value": cell["p_value"][0],
-                "threshold": config.health.sample_ratio_alpha,
-            }
-        )
-    return _as_checks(rows)
-
-
-def _category_ratio(ratios: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
-    rows = []
-    for (experiment,), cells in ratios.group_by("experiment_id", maintain_order=True):
-        by_category = cells.filter(pl.col("category") != ALL_CATEGORIES)
-        if by_category.is_empty():
-            detail = "the log names no category"
-            rows.append(_row(experiment, "sample_ratio_by_category", "not_applicable", detail))
-            continue
-        one = by_category.unique("category", maintain_order=True)
-        tested = one.filter(pl.col("p_value_adj").is_not_null()).sort("p_value_adj")
-        failed = tested.filter(pl.col("status") == "unhealthy")
-        correction = family_text(config.analysis.correction, tested.height)
-        detail = (
-            f"{failed.height} of {tested.height} categories are off the declared split "
-            f"({correction})"
-        )
-        if one.height > tested.height:
-            detail += f"; {one.height - tested.height} have too little traffic to tell"
-        if failed.height:
-            worst = ", ".join(failed["category"][:5])
-            detail += f"; worst: {worst}. A treatment that changes what units see can do this too"
-        status = (
-            "unhealthy" if failed.height else "healthy" if tested.height else "not_enough_traffic"
-        )
-        worst_cell = (
-            by_category.filter(pl.col("category") == tested["category"][0])
-            if tested.height
-            else None
-        )
-        rows.append(
-            _row(experiment, "sample_ratio_by_category", status, detail)
-            | {
-                "statistic": None if worst_cell is None else _chi_square(worst_cell),
-                "p_value": tested["p_value_adj"][0] if tested.height else None,
-                "threshold": config.health.sample_ratio_alpha,
-            }
-        )
-    return _as_checks(rows)
+    return HealthReport(checks.select(HEALTH.schema.names()), ratios, sequential)
 
 
 def _crossover(sums: Sums, config: LiftConfig) -> pl.DataFrame:
-    rows = []
-    experiments = sums.daily.select("experiment_id").unique().sort("experiment_id")
-    counted = experiments.join(
-        sums.crossover, on="experiment_id", how="left", maintain_order="left"
+    check, threshold = "units_in_two_arms", config.health.max_crossover_share
+    experiments = experiments_of(sums.daily)
+    reason = "impressions, not units, were randomised"
+    if config.design.randomisation == "impression":
+        return completed(HEALTH.empty(), experiments, check, reason)
+    share = pl.col("crossing") / pl.col("units")
+    found = sums.crossover.with_columns(
+        statistic=share,
+        status=pl.when(share > threshold).then(pl.lit("unhealthy")).otherwise(pl.lit("healthy")),
     )
-    for experiment, units, crossing in counted.iter_rows():
-        if config.design.randomisation == "impression" or units is None:
-            detail = "impressions, not units, were randomised"
-            rows.append(_row(experiment, "units_in_two_arms", "not_applicable", detail))
-            continue
-        share = crossing / units
-        status = "unhealthy" if share > config.health.max_crossover_share else "healthy"
-        detail = (
-            f"{text.count(crossing)} of {text.plural(units, 'unit')} were seen in two arms or more "
-            f"({text.percent(share, 2)})"
-        )
-        rows.append(
-            _row(experiment, "units_in_two_arms", status, detail)
-            | {"statistic": share, "threshold": config.health.max_crossover_share}
-        )
-    return _as_checks(rows)
+    details = [
+        f"{text.count(crossing)} of {text.plural(units, 'unit')} were seen in two arms or more "
+        f"({text.percent(crossing / units, 2)})"
+        for units, crossing in found.select("units", "crossing").iter_rows()
+    ]
+    found = found.with_columns(detail=pl.Series(details, dtype=pl.String))
+    return completed(health_rows(found, check, threshold=threshold), experiments, check, reason)
 
 
 def _missing_days(daily: pl.DataFrame) -> pl.DataFrame:
-    rows = []
-    overall = daily.filter(pl.col("category") == ALL_CATEGORIES)
-    for (experiment,), days in overall.group_by("experiment_id", maintain_order=True):
-        if days["day"].null_count():
-            detail = "the log names no day"
-            rows.append(_row(experiment, "missing_days", "not_applicable", detail))
-            continue
-        span = _span(days["day"].to_list())
-        gaps = {
-            arm: sorted(span - set(group["day"]))
-            for (arm,), group in days.group_by("arm", maintain_order=True)
-        }
-        found = [
-            f"{arm}: {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}"
-            for arm, missing in sorted(gaps.items())
-            if missing
-        ]
-        n_missing = sum(len(missing) for missing in gaps.values())
-        detail = (
-            f"no impressions on {text.plural(n_missing, 'arm-day')} "
-            f"of {text.plural(len(span), 'day')}: " + "; ".join(found)
-            if found
-            else f"every arm has impressions on each of {text.plural(len(span), 'day')}"
+    check = "missing_days"
+    overall = daily.filter((pl.col("category") == ALL_CATEGORIES) & pl.col("day").is_not_null())
+    seen = overall.select("experiment_id", "arm", "day").unique()
+    span = seen.group_by("experiment_id").agg(
+        day=pl.date_ranges(pl.col("day").min(), pl.col("day").max()).first(),
+    )
+    arms = seen.select("experiment_id", "arm").unique()
+    due = arms.join(span.explode("day"), on="experiment_id")
+    gaps = due.join(seen, on=["experiment_id", "arm", "day"], how="anti").sort("arm", "day")
+    named = (
+        gaps.group_by("experiment_id", "arm", maintain_order=True)
+        .agg(days=pl.col("day").cast(pl.String).head(SHOWN).str.join(", "), missing=pl.len())
+        .with_columns(
+            more=pl.when(pl.col("missing") > SHOWN).then(pl.lit(", ...")).otherwise(pl.lit(""))
         )
-        rows.append(
-            _row(experiment, "missing_days", "unhealthy" if found else "healthy", detail)
-            | {"statistic": float(n_missing), "threshold": 0.0}
+        .group_by("experiment_id", maintain_order=True)
+        .agg(
+            pl.format("{}: {}{}", "arm", "days", "more").str.join("; ").alias("found"),
+            pl.col("missing").sum(),
         )
-    return _as_checks(rows)
-
-
-def _span(days: list[date]) -> set[date]:
-    first, last = min(days), max(days)
-    return {first + timedelta(days=n) for n in range((last - first).days + 1)}
-
-
-def _chi_square(cell: pl.DataFrame) -> float:
-    value = cell.select(chi_square(pl.col("observed"), pl.col("expected"))).item()
-    return float(value)
-
-
-def _row(experiment: object, check: str, status: str, detail: str) -> dict[str, object]:
-    return {
-        "experiment_id": experiment,
-        "check": check,
-        "status": status,
-        "statistic": None,
-        "p_value": None,
-        "threshold": None,
-        "detail": detail,
-    }
-
-
-def _as_checks(rows: list[dict[str, object]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=HEALTH.schema)
+    )
+    found = (
+        span.sort("experiment_id")
+        .select("experiment_id", n_days=pl.col("day").list.len())
+        .join(named, on="experiment_id", how="left", maintain_order="left")
+        .with_columns(pl.col("missing").fill_null(0))
+    )
+    details = [
+        f"no impressions on {text.plural(missing, 'arm-day')} of {text.plural(n_days, 'day')}: {at}"
+        if missing
+        else f"every arm has impressions on each of {text.plural(n_days, 'day')}"
+        for n_days, at, missing in found.select("n_days", "found", "missing").iter_rows()
+    ]
+    rows = found.with_columns(
+        statistic=pl.col("missing"),
+        status=pl.when(pl.col("missing") > 0)
+        .then(pl.lit("unhealthy"))
+        .otherwise(pl.lit("healthy")),
+        detail=pl.Series(details, dtype=pl.String),
+    )
+    rows = health_rows(rows, check, threshold=0.0)
+    return completed(rows, experiments_of(daily), check, "the log names no day")

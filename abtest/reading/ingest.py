@@ -1,4 +1,4 @@
-"""From a log to counts, in one pass: read in batches, convert, check every row, sum.
+"""From a log to sums, in one pass: read in batches, convert, check every row, count.
 
 Nothing is dropped in silence. A row that breaks a rule refuses the whole log, with the file, the
 column, how many rows, and the first of them; or, if the user asks for it, is set aside, counted and
@@ -13,18 +13,22 @@ from functools import cached_property
 import polars as pl
 
 from abtest.config import EACH_ROW, LiftConfig
+from abtest.counting.counters import Counter as RowCounter
+from abtest.counting.counters import UnitCounter
 from abtest.counting.counts import UnitCounts
-from abtest.counting.sums import Sums, sums_of
-from abtest.reading.rows import CANONICAL, NO_ZONE, Columns, Rule, canonical, rules, type_problems
-from abtest.reading.sources import REPEATED, ROW, LogFile, batches, column_types
+from abtest.counting.packed import CannotPackError, PackedCounter
+from abtest.counting.sums import Sums
+from abtest.creatives.collecting import CreativeCollector
+from abtest.reading.columns import looks_at_creatives, resolve_columns
+from abtest.reading.row_checks import RowChecks
+from abtest.reading.rows import NO_ZONE, Columns, Rule, canonical, is_clean, rules
+from abtest.reading.sources import ROW, LogFile, batches
 from caig.errors import DataError, Problem
 
 SHOWN_ROWS = 3
 SHOWN_PROBLEMS = 12
-SUM_AT_ONCE = 4_000_000
-LOOKS_LIKE_IMPRESSIONS = ("n_impressions", "impressions", "imps", "impression", "views", "shown")
+THINGS_AT_ONCE = 1_000_000
 QUARANTINE = ("file", "row", "reason")
-REQUIRED_ROLES = ("arm", "clicks")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Ingested:
     """What a log holds.
 
     Attributes:
-        counts: Its counts.
+        sums: Its sums.
         things: Distinct creatives and products: columns ``experiment_id, arm, n_creatives,
             n_products`` (null where the log names none).
         columns: Which raw column plays which role.
@@ -41,9 +45,13 @@ class Ingested:
         n_rows_without_impressions: Rows of no impressions and no clicks, which count for nothing.
         quarantine: The rows set aside, as text, with file, row and reason; None if there are none.
         zones: Time zones found in the day column, with rows.
+        recount: Reads the log again, for :attr:`counts`.
+        creatives: Sums by creative, columns :data:`abtest.creatives.collecting.CREATIVE_SUMS`; None
+            if not asked for.
+        row_checks: ``health/1`` of checks of single rows; None if the log names nothing for them.
     """
 
-    counts: UnitCounts
+    sums: Sums
     things: pl.DataFrame
     columns: Columns
     n_rows: int
@@ -51,29 +59,14 @@ class Ingested:
     n_rows_without_impressions: int
     quarantine: pl.DataFrame | None
     zones: dict[str, int]
+    recount: Callable[[], UnitCounts]
+    creatives: pl.DataFrame | None = None
+    row_checks: pl.DataFrame | None = None
 
     @cached_property
-    def sums(self) -> Sums:
-        """Sums of the counts."""
-        return sums_of(self.counts)
-
-
-def resolve_columns(files: Sequence[LogFile], config: LiftConfig) -> Columns:
-    """Which raw column plays which role, the same in every file.
-
-    Raises:
-        DataError: A needed or stated column is missing, occurs twice or is of a wrong type, files
-            differ, or the log seems to hold sums that the configuration does not name.
-    """
-    first, *others = [(file, _resolved(file, config)) for file in files]
-    for file, columns in others:
-        if columns != first[1]:
-            only = sorted(set(columns.items()) ^ set(first[1].items()))
-            named = ", ".join(f"{column} ({role})" for role, column in only)
-            raise DataError(
-                f"{file.path}: its columns differ from those of {first[0].path}: {named}"
-            )
-    return first[1]
+    def counts(self) -> UnitCounts:
+        """Counts by unit, category and day: a second pass over the log, and a lot of memory."""
+        return self.recount()
 
 
 def ingest(
@@ -92,7 +85,54 @@ def ingest(
         DataError: A file cannot be read, or rows break rules.
     """
     columns = resolve_columns(files, config)
-    reading = _Reading(columns, config, rules(columns, config))
+
+    def counts() -> UnitCounts:
+        counter = UnitCounter()
+        _read(files, config, columns, counter, lambda _file, _rows: None, counts_only=True)
+        return counter.counts()
+
+    if "unit" in columns and config.design.randomisation == "unit":
+        once = _Once(on_batch)
+        try:
+            reading = _read(files, config, columns, PackedCounter(), once.first_pass)
+            return reading.result(counts)
+        except CannotPackError:
+            reading = _read(files, config, columns, UnitCounter(), once.second_pass)
+            return reading.result(counts)
+    return _read(files, config, columns, UnitCounter(), on_batch).result(counts)
+
+
+@dataclass
+class _Once:
+    """Hands every batch over once, though a log may have to be read twice."""
+
+    on_batch: Callable[[LogFile, int], None]
+    n_handed: int = 0
+    n_repeated: int = 0
+
+    def first_pass(self, file: LogFile, rows: int) -> None:
+        self.n_handed += 1
+        self.on_batch(file, rows)
+
+    def second_pass(self, file: LogFile, rows: int) -> None:
+        self.n_repeated += 1
+        if self.n_repeated > self.n_handed:
+            self.on_batch(file, rows)
+
+
+def _read(
+    files: Sequence[LogFile],
+    config: LiftConfig,
+    columns: Columns,
+    counter: RowCounter,
+    on_batch: Callable[[LogFile, int], None],
+    *,
+    counts_only: bool = False,
+) -> "_Reading":
+    reading = _Reading(columns, config, rules(columns, config), counter)
+    if not counts_only:
+        reading.creatives = CreativeCollector() if looks_at_creatives(config) else None
+        reading.row_checks = RowChecks(columns)
     watched = _absent_defaults(columns, config)
     for file in files:
         names = list(dict.fromkeys(columns.values()))
@@ -104,7 +144,7 @@ def ingest(
             on_batch(file, batch.height)
         if not reading.rows_of[str(file.path)]:
             raise DataError(f"{file.path}: the file has no rows")
-    return reading.result()
+    return reading
 
 
 @dataclass
@@ -114,14 +154,15 @@ class _Reading:
     columns: Columns
     config: LiftConfig
     rules: list[Rule]
-    pending: list[pl.DataFrame] = field(default_factory=list)
-    parts: list[UnitCounts] = field(default_factory=list)
+    counter: RowCounter
     things: list[pl.DataFrame] = field(default_factory=list)
     quarantined: list[pl.DataFrame] = field(default_factory=list)
     problems: dict[tuple[str, Rule], Problem] = field(default_factory=dict)
     rows_of: Counter[str] = field(default_factory=Counter)
     zones: Counter[tuple[str, str]] = field(default_factory=Counter)
     rows_of_experiment: Counter[str] = field(default_factory=Counter)
+    creatives: CreativeCollector | None = None
+    row_checks: RowChecks | None = None
     n_bad: int = 0
     n_empty: int = 0
 
@@ -131,13 +172,24 @@ class _Reading:
         if self.config.columns.arm == EACH_ROW:
             rows = self._with_numbered_arms(rows)
         rows = self._checked(file, rows)
-        for zone, count in rows.group_by("_zone").len().iter_rows():
-            if zone is not None:
-                self.zones[(str(file.path), zone)] += count
-        is_empty = (pl.col("_n") == 0) & (pl.col("_c") == 0)
-        filled = rows.filter(~is_empty)
+        if rows.is_empty():
+            return
+        self._count_zones(file, rows)
+        filled = rows
+        if rows["_n"].min() == 0:
+            filled = rows.filter((pl.col("_n") > 0) | (pl.col("_c") > 0))
         self.n_empty += rows.height - filled.height
         self._count(filled)
+
+    def _count_zones(self, file: LogFile, rows: pl.DataFrame) -> None:
+        """Rows by zone; times of a type have one zone."""
+        if "day" not in self.columns:
+            return
+        if rows.schema[self.columns["day"]].is_temporal():
+            self.zones[(str(file.path), rows["_zone"][0])] += rows.height
+            return
+        for zone, count in rows.group_by("_zone").len().drop_nulls().iter_rows():
+            self.zones[(str(file.path), zone)] += count
 
     def _with_numbered_arms(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Number an experiment's rows through the log; a row that is set aside keeps its number."""
@@ -152,6 +204,8 @@ class _Reading:
         return numbered
 
     def _checked(self, file: LogFile, rows: pl.DataFrame) -> pl.DataFrame:
+        if is_clean(rows, self.columns, self.config):
+            return rows
         broken = [rule.broken.fill_null(value=False) for rule in self.rules]
         counts = rows.select(expr.sum().alias(str(i)) for i, expr in enumerate(broken)).row(0)
         if not any(counts):
@@ -203,40 +257,43 @@ class _Reading:
             n=pl.col("_n").cast(pl.Int64),
             c=pl.col("_c").cast(pl.Int64),
         )
-        self.pending.append(canonical_rows)
-        self.things.append(rows.select("_experiment_id", "_arm", "_creative", "_product").unique())
-        if sum(part.height for part in self.pending) >= SUM_AT_ONCE:
-            self._sum_pending()
+        self.counter.add(canonical_rows)
+        if self.row_checks is not None:
+            self.row_checks.add(rows)
+        if self.creatives is not None:
+            named = rows.select(product_id="_product", creative_id="_creative")
+            self.creatives.add(pl.concat([canonical_rows.drop("day"), named], how="horizontal"))
+        if self.columns.keys() & {"creative", "product"}:
+            new = rows.select("_experiment_id", "_arm", "_creative", "_product").unique()
+            self.things.append(new)
+            if sum(part.height for part in self.things) >= THINGS_AT_ONCE:
+                self.things = [pl.concat(self.things).unique()]
 
-    def _sum_pending(self) -> None:
-        """Sum some millions of rows once; merging all sums again and again would take forever."""
-        if self.pending:
-            self.parts.append(UnitCounts.from_rows(pl.concat(self.pending)))
-            self.things = [pl.concat(self.things).unique()]
-            self.pending = []
-
-    def result(self) -> Ingested:
+    def result(self, recount: Callable[[], UnitCounts]) -> Ingested:
         if self.problems and self.config.ingest.bad_rows == "refuse":
             raise self._refusal()
         self._refuse_mixed_zones()
-        self._sum_pending()
-        counts = UnitCounts.beside(self.parts)
-        things = pl.concat(self.things)
         n_rows = self.rows_of.total()
         if n_rows == self.n_bad + self.n_empty:
             raise DataError(
                 f"no row is left: of {n_rows:,} rows {self.n_bad:,} were set aside and "
                 f"{self.n_empty:,} have no impressions"
             )
+        sums = self.counter.sums()
         return Ingested(
-            counts=counts,
-            things=_distinct(things),
+            sums=sums,
+            things=_distinct(pl.concat(self.things)) if self.things else _no_things(sums),
             columns=self.columns,
             n_rows=n_rows,
             n_rows_quarantined=self.n_bad,
             n_rows_without_impressions=self.n_empty,
             quarantine=pl.concat(self.quarantined) if self.quarantined else None,
             zones=dict(sum((Counter({z: n}) for (_, z), n in self.zones.items()), Counter())),
+            recount=recount,
+            creatives=None if self.creatives is None else self.creatives.result(),
+            row_checks=None
+            if self.row_checks is None
+            else self.row_checks.result(self.config.health),
         )
 
     def _refusal(self) -> DataError:
@@ -271,69 +328,13 @@ class _Reading:
         raise DataError.from_problems("the log", [problem])
 
 
-def _resolved(file: LogFile, config: LiftConfig) -> Columns:
-    types = column_types(file)
-    found = list(types)
-    wanted = config.columns.model_dump()
-    stated = config.columns.model_fields_set
-    columns: Columns = {}
-    missing = []
-    for role, name in wanted.items():
-        if not name or (role == "arm" and name == EACH_ROW):
-            continue
-        if name in found:
-            columns[role] = name
-        elif role in stated or role in REQUIRED_ROLES:
-            missing.append((role, name))
-    if config.design.randomisation == "unit" and "unit" not in columns and wanted["unit"]:
-        missing.append(("unit", wanted["unit"]))
-    if missing:
-        roles = ", ".join(f"columns.{role}" for role, _ in dict(missing).items())
-        hint = f"set the right name, e.g. --set {roles.split(', ')[0]}=NAME"
-        if "unit" in dict(missing):
-            hint += '; a log without units needs --set design.randomisation="impression"'
-        names = dict.fromkeys(name for _, name in missing)
-        raise DataError.from_missing_columns(str(file.path), names, found, hint)
-    _refuse_unnamed(file, config, columns, found)
-    _refuse_unusable(file, columns, types)
-    return columns
-
-
-def _refuse_unnamed(file: LogFile, config: LiftConfig, columns: Columns, found: list[str]) -> None:
-    if config.design.randomisation == "unit" and "unit" not in columns:
-        raise DataError(
-            f"{file.path}: units were randomised, but columns.unit is empty; name the unit's "
-            'column, or say --set design.randomisation="impression"'
-        )
-    if "impressions" in columns or "impressions" in config.columns.model_fields_set:
-        return
-    suspects = [name for name in found if name.lower() in LOOKS_LIKE_IMPRESSIONS]
-    if suspects:
-        raise DataError(
-            f"{file.path}: column '{suspects[0]}' looks like impressions, but columns.impressions "
-            f"does not name it. Rows that are sums: --set columns.impressions={suspects[0]}. "
-            "Rows that are one impression each: --set columns.impressions=''"
-        )
-
-
-def _refuse_unusable(file: LogFile, columns: Columns, types: dict[str, pl.DataType]) -> None:
-    problems = type_problems(types, columns)
-    for name in dict.fromkeys(columns.values()):
-        if REPEATED.format(name) in types:
-            problems.append(Problem(f"column {name}", "occurs twice in the header"))
-        if name in (*CANONICAL, ROW):
-            problems.append(Problem(f"column {name}", "has a name kept for our own; rename it"))
-    if problems:
-        raise DataError.from_problems(str(file.path), problems)
-
-
 def _absent_defaults(columns: Columns, config: LiftConfig) -> dict[str, str]:
     """Default columns that the log seems not to have, with their role."""
     stated = config.columns.model_fields_set
     return {
         name: role
         for role, name in config.columns.model_dump().items()
-        if role not in columns and role not in stated
+        if name and role not in columns and role not in stated
     }
 
 
@@ -347,6 +348,12 @@ def _refuse_late_columns(file: LogFile, batch: pl.DataFrame, watched: dict[str, 
                 f"{late[ROW][0]:,}; name it in every row from the start, null where unknown, or "
                 f"leave it out: --set columns.{watched[name]}=''"
             )
+
+
+def _no_things(sums: Sums) -> pl.DataFrame:
+    unknown = pl.lit(None, dtype=pl.Int64)
+    arms = sums.daily.select("experiment_id", "arm").unique()
+    return arms.with_columns(n_creatives=unknown, n_products=unknown)
 
 
 def _distinct(things: pl.DataFrame) -> pl.DataFrame:

@@ -78,10 +78,12 @@ class LogSource:
     Attributes:
         files: Its files, in order.
         runs: Runs that hold some of them, by role.
+        tables: Tables of engines that are read instead of files, as the user named them.
     """
 
     files: tuple[LogFile, ...]
     runs: dict[str, Run]
+    tables: tuple[str, ...] = ()
 
     def named(self) -> str:
         """The files for a message: ``a.csv``, or ``a.csv and 3 more files``."""

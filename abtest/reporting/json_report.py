@@ -4,6 +4,7 @@ from abtest.config import LiftConfig
 from abtest.lift import LiftResult
 from abtest.reporting.report import ReportFacts
 from abtest.reporting.summary import category_sentence, summarise
+from caig.contracts.cubes import CUBE
 from caig.contracts.records import LiftContrast, LiftReport
 
 
@@ -33,5 +34,9 @@ def lift_report(result: LiftResult, config: LiftConfig, facts: ReportFacts) -> L
             )
             for summary in summarise(result)
         ),
-        tables={name: table.to_dicts() for name, table in result.tables().items()},
+        tables={
+            name: table.to_dicts()
+            for name, table in result.tables().items()
+            if name != CUBE.identifier  # hundreds of thousands of rows, for programs of its own
+        },
     )

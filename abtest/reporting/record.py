@@ -12,7 +12,7 @@ from abtest.reading.ingest import Ingested
 from abtest.reading.sources import LogSource
 from abtest.reporting.json_report import lift_report
 from abtest.reporting.report import ReportFacts, render_html, render_markdown
-from caig.contracts.experiments import ALL_CATEGORIES, ARM_SUMMARY
+from caig.contracts.experiments import ALL_CATEGORIES, ARM_SUMMARY, LIFT_TABLE
 from caig.contracts.tables import find_contract
 from caig.runs.store import RunWriter
 
@@ -25,6 +25,7 @@ def record_run(
     ingested: Ingested,
     result: LiftResult,
     started_at: datetime,
+    history: LogSource | None = None,
 ) -> Path:
     """Write the run.
 
@@ -35,23 +36,29 @@ def record_run(
         ingested: What was read.
         result: What follows from it.
         started_at: When the work began (UTC).
+        history: Where the period before came from, if there is one.
 
     Returns:
         The run's folder.
     """
-    with RunWriter(
-        root, "lift", config, inputs=source.runs, files=source.outside_runs, started_at=started_at
-    ) as run:
+    inputs, files, read = dict(source.runs), source.outside_runs, source.files
+    if history is not None:
+        inputs |= {f"history_{role}": run for role, run in history.runs.items()}
+        files, read = (*files, *history.outside_runs), (*read, *history.files)
+    with RunWriter(root, "lift", config, inputs=inputs, files=files, started_at=started_at) as run:
         run.log(
             "read",
             rows=ingested.n_rows,
             quarantined=ingested.n_rows_quarantined,
             without_impressions=ingested.n_rows_without_impressions,
             columns=ingested.columns,
+            tables=source.tables,
             time_zones=ingested.zones,
         )
         for identifier, table in result.tables().items():
             run.write_table(find_contract(identifier), table)
+        if result.without_bots is not None:
+            run.write_table(LIFT_TABLE, result.without_bots, "lift_table_without_bots")
         run.write_table(ARM_SUMMARY, arm_summary(ingested, result, config))
         if ingested.quarantine is not None:
             run.write_frame("quarantine", ingested.quarantine)
@@ -60,7 +67,8 @@ def record_run(
             made_at=started_at,
             n_rows=ingested.n_rows,
             n_quarantined=ingested.n_rows_quarantined,
-            files=[file.as_input() for file in source.files],
+            files=[file.as_input() for file in read],
+            sources=(*source.tables, *(f"run {run.run_id}" for run in source.runs.values())),
         )
         run.write_text(
             "report_html", "report.html", render_html(result, config, facts), "text/html"

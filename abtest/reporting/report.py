@@ -20,6 +20,7 @@ from abtest.categories.multiplicity import CORRECTION_NAMES
 from abtest.config import LiftConfig
 from abtest.estimation.cells import CI_METHODS, CTR_METHODS
 from abtest.lift import LiftResult
+from abtest.reporting.details import detail_views
 from abtest.reporting.figures import daily_plot, forest_plot
 from abtest.reporting.summary import ContrastSummary, Row, summarise
 from caig import text
@@ -44,6 +45,7 @@ class ReportFacts:
         n_rows: Rows read.
         n_quarantined: Rows set aside.
         files: Files read.
+        sources: Tables of engines, and runs, that were read.
     """
 
     run_id: str
@@ -51,6 +53,7 @@ class ReportFacts:
     n_rows: int
     n_quarantined: int
     files: Sequence[FileInput]
+    sources: Sequence[str] = ()
 
 
 def render_html(result: LiftResult, config: LiftConfig, facts: ReportFacts) -> str:
@@ -108,6 +111,7 @@ def _view(result: LiftResult, config: LiftConfig, facts: ReportFacts) -> dict[st
         "n_unlisted": max(0, overall.height - len(detailed) - others.height),
         "confidence": f"{100 * (1 - config.analysis.alpha):g} %",
         "methods": _methods(config),
+        "sources": facts.sources,
         "files": [
             {"path": f.path, "size": text.count(f.n_bytes), "sha": f.sha256[:16]}
             for f in facts.files
@@ -137,6 +141,8 @@ def _section(result: LiftResult, summary: ContrastSummary) -> dict[str, Any]:
         "daily": Markup(daily_plot(summary.daily)),
         "rows": [_row_view(row) for row in (*summary.categories, summary.overall)],
         "per_unit": [_per_unit_view(row) for row in summary.per_unit],
+        "details": detail_views(result.details, summary.experiment, summary.contrast),
+        "is_withheld": summary.tone == "withheld",
     }
 
 

@@ -116,6 +116,7 @@ class _RowsOf(NamedTuple):
     per_unit: dict[Any, list[Row]]
     spread: dict[Any, list[Row]]
     unhealthy: dict[Any, list[Row]]
+    without_bots: dict[Any, list[Row]]
     withheld: dict[str, list[str]]
 
     @classmethod
@@ -124,6 +125,10 @@ class _RowsOf(NamedTuple):
         is_overall = pl.col("category") == ALL_CATEGORIES
         traffic = pl.col("impressions_control") + pl.col("impressions_treatment")
         unhealthy = result.health.checks.filter(pl.col("status") == "unhealthy")
+
+        without_bots = result.without_bots
+        if without_bots is None:
+            without_bots = result.lift_table.clear()
 
         def gathered(table: pl.DataFrame, key: tuple[str, ...]) -> dict[Any, list[Row]]:
             kept = table.join(
@@ -140,6 +145,7 @@ class _RowsOf(NamedTuple):
             gathered(result.unit_metrics, CONTRAST),
             gathered(result.heterogeneity, CONTRAST),
             gathered(unhealthy, CONTRAST[:1]),
+            gathered(without_bots.filter(is_overall), CONTRAST),
             result.withheld,
         )
 
@@ -166,6 +172,7 @@ def _notes(rows: _RowsOf, key: tuple[str, str]) -> list[str]:
         f"{text.CHECK_WORDS[check['check']]} is unhealthy: {check['detail']}."
         for check in rows.unhealthy.get(key[:1], ())
     ]
+    notes += _bot_notes(rows.without_bots.get(key, ()))
     notes += _exposure_notes(rows.per_unit.get(key, ()))
     categories = rows.categories.get(key, [])
     if not categories:
@@ -175,6 +182,19 @@ def _notes(rows: _RowsOf, key: tuple[str, str]) -> list[str]:
     notes.append(f"{noun}: {text.tally(found)} ({categories[0]['adjustment']}).")
     spread = rows.spread.get(key, ())
     return [*notes, *(_spread_sentence(row, categories[0]["alpha"]) for row in spread)]
+
+
+def _bot_notes(overall: Iterable[Row]) -> list[str]:
+    """The lift without bot-like units, where there are any.
+
+    Args:
+        overall: Overall rows of the lift table without them.
+    """
+    return [
+        f"Without the units that behave like bots: lift {text.lift(row['rel_lift'])} "
+        f"{_interval(row)}, p {text.p_value(row['p_value'])} (lift_table_without_bots)."
+        for row in overall
+    ]
 
 
 def _exposure_notes(metrics: Iterable[Row]) -> list[str]:

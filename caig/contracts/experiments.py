@@ -22,11 +22,29 @@ these data; withheld means a health check failed, so no verdict is given."""
 HEALTH_STATUSES = ("healthy", "unhealthy", "not_enough_traffic", "not_applicable")
 """not_applicable always says in its detail what was missing for the check."""
 
-HEALTH_CHECKS = ("sample_ratio", "sample_ratio_by_category", "units_in_two_arms", "missing_days")
+HEALTH_CHECKS = (
+    "sample_ratio",
+    "sample_ratio_by_category",
+    "sample_ratio_sequential",
+    "traffic_by_day",
+    "impressions_per_unit",
+    "units_in_two_arms",
+    "missing_days",
+    "bot_like_units",
+    "duplicate_impressions",
+    "exposure_before_assignment",
+)
 
-WITHHOLDING_CHECKS = ("sample_ratio", "sample_ratio_by_category", "units_in_two_arms")
-"""Checks whose failure withholds verdicts, because then the arms are not comparable. A missing day
-is shown only: where it befalls one arm, the sample ratio by category sees the units it cost."""
+WITHHOLDING_CHECKS = (
+    "sample_ratio",
+    "sample_ratio_by_category",
+    "traffic_by_day",
+    "units_in_two_arms",
+)
+"""Checks whose failure withholds verdicts, because then the arms are not comparable. The others are
+shown only: the sequential sample ratio dates what the fixed one finds with more power; impressions
+per unit are an effect, not a fault; where a missing day befalls one arm, the traffic by day sees
+it; and bot-like units, duplicates and early exposures befall all arms unless a ratio says so."""
 
 IMPRESSION_LOG = TableContract(
     "impression_log",
@@ -280,13 +298,16 @@ HEALTH = TableContract(
         Column(
             "statistic",
             pl.Float64,
-            "Chi-square for sample ratios (the worst category's), else a share or a count.",
+            "Chi-square for sample ratios (the worst category's) and traffic by day, the largest "
+            "log Bayes factor for the sequential one, Welch's F for impressions per unit, else a "
+            "share or a count.",
             nullable=True,
         ),
         Column(
             "p_value",
             pl.Float64,
-            "Of the design being as declared; the smallest adjusted one by category.",
+            "Of the design being as declared; the smallest adjusted one by category; valid at "
+            "every look for the sequential sample ratio.",
             nullable=True,
             lower=0,
             upper=1,
@@ -300,7 +321,8 @@ HEALTH = TableContract(
 SAMPLE_RATIO = TableContract(
     "sample_ratio",
     1,
-    "Traffic of one arm in one category against the declared split.",
+    "Traffic of one arm in one category against the declared split; units count in the category "
+    "they saw first.",
     (
         Column("experiment_id", pl.String, "Experiment."),
         Column("category", pl.String, f"Category; {ALL_CATEGORIES} is the whole traffic."),
@@ -319,7 +341,7 @@ SAMPLE_RATIO = TableContract(
         Column(
             "p_value_adj",
             pl.Float64,
-            "After correction over categories.",
+            "After Holm's correction over categories.",
             nullable=True,
             lower=0,
             upper=1,

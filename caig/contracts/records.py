@@ -296,7 +296,8 @@ class LiftReport(Record):
     contrasts: tuple[LiftContrast, ...]
     """Every contrast; untrusted names are as the log has them."""
     tables: dict[str, list[dict[str, Any]]]
-    """Rows by table, its format as key, e.g. ``lift_table/1``; days as ISO dates."""
+    """Rows by table, its format as key, e.g. ``lift_table/1``; days as ISO dates. All but the
+    cube."""
 
 
 RECORDS: dict[str, type[Record]] = {

@@ -1,5 +1,13 @@
 """Every table contract by its identifier; what a manifest may name."""
 
+from caig.contracts.categories import (
+    CATEGORY_INTERVALS,
+    CATEGORY_POSTERIOR,
+    JOINT_HETEROGENEITY,
+    SELECTED_LIFTS,
+    TOP_CATEGORIES,
+)
+from caig.contracts.creative_effects import CREATIVE_DRIVERS, CREATIVE_EFFECTS, IMAGE_TESTS
 from caig.contracts.creatives import (
     CREATIVE_PAIRS,
     CREATIVES,
@@ -8,6 +16,7 @@ from caig.contracts.creatives import (
     PRODUCTS,
     PROMPT_SAMPLES,
 )
+from caig.contracts.cubes import CUBE
 from caig.contracts.experiments import (
     ARM_SUMMARY,
     HEALTH,
@@ -20,6 +29,19 @@ from caig.contracts.experiments import (
     TRAFFIC_TRUTH,
     UNIT_METRICS,
 )
+from caig.contracts.health import AA_TEST, BOT_LIKE_UNITS, SEQUENTIAL_RATIO
+from caig.contracts.intervals import LIFT_INTERVALS
+from caig.contracts.looks import DAY_EFFECTS, LIFT_BY_DAY, LOOKS
+from caig.contracts.overall import (
+    ADJUSTED_LIFTS,
+    ARM_COMPARISON,
+    GUARDRAILS,
+    MIX_SHIFT,
+    OVERALL_LIFTS,
+    STRATIFIED_TESTS,
+)
+from caig.contracts.plans import PLAN, POWER_CURVE
+from caig.contracts.simulations import ERROR_RATES
 from caig.contracts.table import TableContract
 from caig.errors import ArtifactError
 
@@ -38,10 +60,35 @@ TABLES: dict[str, TableContract] = {
         LIFT_TABLE,
         HETEROGENEITY,
         UNIT_METRICS,
+        CATEGORY_INTERVALS,
+        CATEGORY_POSTERIOR,
+        SELECTED_LIFTS,
+        TOP_CATEGORIES,
+        JOINT_HETEROGENEITY,
+        LIFT_INTERVALS,
         LIFT_DAILY,
+        LOOKS,
+        LIFT_BY_DAY,
+        DAY_EFFECTS,
         HEALTH,
         SAMPLE_RATIO,
+        SEQUENTIAL_RATIO,
+        BOT_LIKE_UNITS,
+        AA_TEST,
+        CREATIVE_EFFECTS,
+        IMAGE_TESTS,
+        CREATIVE_DRIVERS,
+        PLAN,
+        POWER_CURVE,
         SUITE_RESULTS,
+        ERROR_RATES,
+        CUBE,
+        OVERALL_LIFTS,
+        MIX_SHIFT,
+        ADJUSTED_LIFTS,
+        GUARDRAILS,
+        ARM_COMPARISON,
+        STRATIFIED_TESTS,
     )
 }
 

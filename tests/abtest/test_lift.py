@@ -228,11 +228,9 @@ def test_an_unhealthy_experiment_gets_no_verdict_unless_overridden_by_name():
     result = analyse_lift(counts, LiftConfig())
     assert result.lift_table["verdict"].unique().to_list() == ["withheld"]
     summary = summarise(result)[0]
-    assert summary.headline == (
-        "No verdict: the experiment is not healthy (sample ratio, sample ratio by category)"
-    )
+    assert summary.headline == "No verdict: the experiment is not healthy (sample ratio)"
     assert summary.notes[0].startswith("Sample ratio is unhealthy: units by arm: control: ")
-    override = Health(override=("sample_ratio", "sample_ratio_by_category"))
+    override = Health(override=("sample_ratio",))
     overridden = analyse_lift(counts, LiftConfig(health=override))
     assert row_of(overridden.lift_table, ALL_CATEGORIES)["verdict"] == "win"
 

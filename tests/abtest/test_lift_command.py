@@ -24,6 +24,23 @@ TABLES = (
     "health",
     "sample_ratio",
     "arm_summary",
+    "sequential_ratio",
+    "bot_like_units",
+    "top_categories",
+    "overall_lifts",
+    "mix_shift",
+    "stratified_tests",
+    "adjusted_lifts",
+    "guardrails",
+    "arm_comparison",
+    "joint_heterogeneity",
+    "category_intervals",
+    "category_posterior",
+    "selected_lifts",
+    "lift_intervals",
+    "looks",
+    "lift_by_day",
+    "day_effects",
 )
 
 
@@ -301,3 +318,45 @@ def test_killed_run_is_complete_or_listed_as_failed(traffic, tmp_path, name):
         assert [entry.status for entry in entries] == ["complete"]
     else:
         assert len(entries) == 1
+
+
+# What needs counts by unit -----------------------------------------------------------------------
+
+
+def test_a_period_before_gives_adjusted_lifts(lift, traffic, tmp_path):
+    log = Run.open(traffic).table("impression_log")
+    before = tmp_path / "before.parquet"
+    # The same units, other luck: what they did on other days, without any arm.
+    log.with_columns(pl.col("day").dt.offset_by("-14d")).drop("arm").write_parquet(before)
+    made = lift(traffic, *REPORT_RARE, "--history", before).run
+    (row,) = (
+        made.table("overall_lifts").filter(pl.col("estimator") == "cuped").iter_rows(named=True)
+    )
+    assert 0 < row["variance_ratio"] < 1
+    assert made.table("adjusted_lifts").height > 40
+    assert {file.path for file in made.manifest.files} == {str(before)}
+    assert lift(traffic, *REPORT_RARE).run.table("adjusted_lifts").is_empty()
+
+
+def test_bots_are_found_and_the_lift_without_them_is_said(lift, tmp_path):
+    settings = ["--set", "n_users=4000", "--set", "faults.bot_units=4"]
+    assert run(["make-data", *settings, "--runs", str(tmp_path / "bots")]) == 0
+    (bots,) = (tmp_path / "bots").iterdir()
+    outcome = lift(bots, *REPORT_RARE)
+    found = outcome.run.table("bot_like_units")
+    assert dict(found.select("arm", "n_units_bot").iter_rows()) == {"control": 0, "treatment": 4}
+    assert "Without the units that behave like bots: lift " in outcome.out
+    with_bots, without = (
+        outcome.run.table(name).filter(pl.col("category") == "__all__")["clicks_treatment"].item()
+        for name in ("lift_table", "lift_table_without_bots")
+    )
+    assert with_bots - without == 800
+
+
+def test_a_cube_and_the_error_of_the_log_are_made_when_asked_for(lift, traffic):
+    made = lift(traffic, *REPORT_RARE, "--cube", "--set", "units.aa_replicates=20").run
+    log = Run.open(traffic).table("impression_log")
+    assert made.table("cube")["n_clicks"].sum() == log["n_clicks"].sum()
+    rates = made.table("aa_test").filter(pl.col("scope") == "overall").row(0, named=True)
+    assert rates["tests"] == 20
+    assert rates["false_positive_rate"] <= 0.3

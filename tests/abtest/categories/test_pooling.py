@@ -40,6 +40,33 @@ def test_spread_of_the_bcg_trials(method, tau2, mean, se):
         assert found.mean_se == pytest.approx(se, abs=1e-9)
 
 
+def test_best_predictions_of_the_first_bcg_trials():
+    spread = heterogeneity(BCG_Y, BCG_V)
+    kept = spread.tau2 / (spread.tau2 + BCG_V)
+    predicted = spread.mean + kept * (BCG_Y - spread.mean)
+    expected = [-0.80023356, -1.25170598, -0.98690309, -1.39789770]
+    assert predicted[:4] == pytest.approx(expected, abs=1e-8)
+
+
+def test_shrinkage_of_equally_noisy_effects_is_that_of_james_and_stein_for_baseball():
+    """Efron and Morris (1975): batting averages of 45 times at bat, and of the rest of 1970."""
+    average = np.array([18, 17, 16, 15, 14, 14, 13, 12, 11, 11, *[10] * 5, 9, 8, 7]) / 45
+    rest = np.array(
+        [346, 298, 276, 222, 273, 270, 263, 210, 269, 230, 264, 256, 303, 264, 226, 286, 316, 200]
+    ) / 1000  # fmt: skip
+    mean = average.mean()
+    v = np.full(18, mean * (1 - mean) / 45)
+    shrunk = shrunk_effects(average, v, heterogeneity(average, v), 0.05).value
+    assert (shrunk[0] - mean) / (average[0] - mean) == pytest.approx(0.2116534171442659, abs=1e-9)
+    assert ((average - rest) ** 2).sum() == pytest.approx(0.0754879507, abs=1e-9)
+    assert ((shrunk - rest) ** 2).sum() == pytest.approx(0.0213747485, abs=1e-9)
+    angle, one = np.sqrt(45) * np.arcsin(2 * average - 1), np.ones(18)
+    shrunk = shrunk_effects(angle, one, heterogeneity(angle, one), 0.05).value
+    kept = (shrunk - angle.mean()) / (angle - angle.mean())
+    assert kept == pytest.approx(np.full(18, 0.2089742320981), abs=1e-9)
+    assert (np.sin(shrunk[0] / np.sqrt(45)) + 1) / 2 == pytest.approx(0.290127, abs=1e-6)
+
+
 @pytest.mark.parametrize("method", ["dl", "pm", "reml"])
 def test_eight_schools_show_no_spread(method):
     found = heterogeneity(SCHOOLS_Y, SCHOOLS_V, method)

@@ -1,18 +1,22 @@
 """Sample ratio, crossover and missing days on logs with and without the fault."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
+from abtest.categories.multiplicity import adjusted_p_values
 from abtest.config import Analysis, Design, Health, LiftConfig
 from abtest.counting.counts import UnitCounts
 from abtest.counting.sums import sums_of
 from abtest.health.checks import check_health
 from abtest.health.sample_ratio import chi_square_p_value
-from caig.contracts.experiments import ALL_CATEGORIES, HEALTH, SAMPLE_RATIO
+from caig.contracts.experiments import ALL_CATEGORIES, HEALTH, HEALTH_CHECKS, SAMPLE_RATIO
+from caig.contracts.health import SEQUENTIAL_RATIO
 from caig.contracts.table import check
 from caig.errors import DataError
 from reference_models.shop.traffic import Faults, TrafficConfig, simulate_traffic
@@ -35,6 +39,7 @@ def checked(counts: UnitCounts, config: LiftConfig | None = None):
     report = check_health(sums_of(counts), config)
     check(report.checks, HEALTH)
     check(report.sample_ratio, SAMPLE_RATIO)
+    check(report.sequential_ratio, SEQUENTIAL_RATIO)
     return report, {row["check"]: row for row in report.checks.iter_rows(named=True)}
 
 
@@ -96,18 +101,21 @@ def test_too_little_traffic_is_said_and_not_tested():
 
 def test_healthy_traffic():
     report, found = checked(simulated())
-    assert {row["status"] for row in found.values()} == {"healthy"}
+    assert tuple(found) == HEALTH_CHECKS
+    unmade = {name for name, row in found.items() if row["status"] == "not_applicable"}
+    assert unmade == {"bot_like_units", "duplicate_impressions", "exposure_before_assignment"}
+    assert {row["status"] for name, row in found.items() if name not in unmade} == {"healthy"}
     assert report.withheld(()) == {}
     overall = report.sample_ratio.filter(pl.col("category") == ALL_CATEGORIES)
     assert overall["counted"].unique().to_list() == ["units"]
 
 
-def test_lost_units_are_found_overall_and_by_category_and_withhold():
+def test_lost_units_are_found_and_withhold_unless_overridden_by_name():
     report, found = checked(simulated(srm_lost_share=0.1))
     assert found["sample_ratio"]["status"] == "unhealthy"
-    assert found["sample_ratio_by_category"]["status"] == "unhealthy"
-    assert report.withheld(()) == {"shop-launch": ["sample_ratio", "sample_ratio_by_category"]}
-    assert report.withheld(("sample_ratio", "sample_ratio_by_category")) == {}
+    assert found["sample_ratio_sequential"]["status"] == "unhealthy"
+    assert report.withheld(()) == {"shop-launch": ["sample_ratio"]}
+    assert report.withheld(("sample_ratio",)) == {}
 
 
 def test_units_in_two_arms():
@@ -128,8 +136,31 @@ def test_missing_days_name_the_arm_and_the_day_and_do_not_withhold_by_themselves
     assert row["status"] == "unhealthy"
     assert row["statistic"] == 2
     assert "treatment: 2026-03-04, 2026-03-05" in row["detail"]
-    # Two of seven days lost in one arm also cost it units, which the ratio by category sees.
-    assert report.withheld(()) == {"shop-launch": ["sample_ratio_by_category"]}
+    # The units that would have been seen first on those days are seen later or never.
+    assert report.withheld(()) == {"shop-launch": ["traffic_by_day"]}
+
+
+def test_missing_days_name_no_more_than_five_of_an_arm():
+    days = [DAY + timedelta(days=n) for n in (0, 8)]
+    counts = UnitCounts.from_rows(
+        pl.DataFrame(
+            {
+                "experiment_id": "e",
+                "arm": ["control", "treatment"] * 2,
+                "unit_id": None,
+                "category": None,
+                "day": [days[0], days[0], days[1], days[1]],
+                "n": [100] * 4,
+                "c": [10] * 4,
+            },
+            schema_overrides={"unit_id": pl.String, "category": pl.String, "day": pl.Date},
+        )
+    )
+    _, found = checked(counts, IMPRESSIONS)
+    row = found["missing_days"]
+    assert row["statistic"] == 14
+    gaps = "2026-03-02, 2026-03-03, 2026-03-04, 2026-03-05, 2026-03-06, ..."
+    assert row["detail"].endswith(f"of 9 days: control: {gaps}; treatment: {gaps}")
 
 
 def test_p_values_of_fair_splits_are_uniform():
@@ -143,12 +174,25 @@ def test_p_values_of_fair_splits_are_uniform():
         assert abs((p < level).mean() - level) < 4 * error + 0.1 * level
 
 
-def test_category_checks_are_corrected_by_the_same_correction():
-    plain, _ = checked(simulated(), LiftConfig(analysis=Analysis(correction="none")))
-    corrected, _ = checked(simulated(), LiftConfig(analysis=Analysis(correction="bonferroni")))
-    before, after = (
-        r.sample_ratio.filter(pl.col("category") != ALL_CATEGORIES)["p_value_adj"]
-        for r in (plain, corrected)
-    )
-    assert (after >= before).all()
-    assert after.to_list() == pytest.approx([min(1.0, 44 * p) for p in before])
+@pytest.mark.parametrize("correction", ["none", "bh"])
+def test_categories_are_corrected_by_holm_whatever_corrects_the_lifts(correction):
+    report, _ = checked(simulated(), LiftConfig(analysis=Analysis(correction=correction)))
+    cells = report.sample_ratio.filter(pl.col("category") != ALL_CATEGORIES)
+    one = cells.unique("category")
+    expected = adjusted_p_values(one["p_value"].to_numpy(), "holm")
+    np.testing.assert_allclose(one["p_value_adj"].to_numpy(), expected, rtol=1e-12)
+
+
+@given(st.lists(st.integers(0, 5000), min_size=2, max_size=4), st.randoms())
+@settings(max_examples=30, deadline=None)
+def test_arms_exchanged_give_the_same_sample_ratio(sizes, random):
+    def row_of(values):
+        named = {f"arm {n}": value for n, value in enumerate(values)}
+        return checked(summed(named), IMPRESSIONS)[1]["sample_ratio"]
+
+    shuffled = random.sample(sizes, len(sizes))
+    there, back = row_of(sizes), row_of(shuffled)
+    assert there["status"] == back["status"]
+    assert (there["p_value"] is None) == (back["p_value"] is None)
+    if there["p_value"] is not None:
+        assert there["p_value"] == pytest.approx(back["p_value"], rel=1e-9)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from abtest.monitoring.mixture_test import log_likelihood_ratio
 from abtest.monitoring.sequential import anytime_half_width, se_that_finds, tuned_mixture
 
 
 def test_published_sequence():
-    """gbstats' unit test: 1396 of 3000 against 2422 of 3461, tuned at 5,000 units."""
+    """Oracle 24, gbstats' unit test: 1396 of 3000 against 2422 of 3461, tuned at 5,000 units."""
     a, b, n, m = 2422 / 3461, 1396 / 3000, 3461, 3000
     se = np.sqrt(a * (1 - a) / n / b**2 + a**2 * b * (1 - b) / m / b**4)
     rho = np.sqrt(tuned_mixture(0.05, 1.0) / 5000)
@@ -16,8 +17,10 @@ def test_published_sequence():
     # Their information is the number of units, ours 1 / se^2; the same mixture on either scale.
     mixture = (n + m) * rho**2 * se**2
     half = anytime_half_width(np.array([se]), 0.05, mixture)[0]
-    assert a / b - 1 - half == pytest.approx(0.4009784966859415, abs=1e-4)
-    assert a / b - 1 + half == pytest.approx(0.6067482066783576, abs=1e-4)
+    assert a / b - 1 - half == pytest.approx(0.4009784966859415, abs=1e-9)
+    assert a / b - 1 + half == pytest.approx(0.6067482066783576, abs=1e-9)
+    evidence = log_likelihood_ratio(np.array([a / b - 1]), np.array([se]), mixture=mixture)[0]
+    assert evidence == pytest.approx(99.66995950136, abs=1e-9)
 
 
 def test_wider_than_one_planned_look_at_every_precision():
