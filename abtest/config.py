@@ -116,7 +116,7 @@ class Ingest(Config):
     """``quarantine``: set bad rows aside, write them out and count them."""
     mixed_time_zones: Literal["refuse", "convert"] = "refuse"
     """``convert``: times with different offsets are converted to ``design.day_zone``."""
-    batch_rows: int = Field(default=1_000_000, ge=1)
+    batch_rows: int = Field(default=250_000, ge=1)
     """Rows read at once; bounds the memory."""
 
 
