@@ -11,7 +11,7 @@ for sentence in analysis.sentences():
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,15 @@ def analyse_source(
         DataError: As :func:`analyse_log`.
     """
     started_at = datetime.now(UTC)
+    if history is not None and config.design.randomisation != "unit":
+        raise DataError(
+            f"{history.named()}: a period before belongs to units, but design.randomisation is "
+            "impression"
+        )
     before = None if history is None else _before(history, config)
     ingested = ingest(source.files, config, on_batch)
+    if history is not None and before is not None:
+        _refuse_overlap(history, before, ingested)
     try:
         result = analyse_sums(ingested.sums, config, _units(ingested, config, before))
     except DataError as error:
@@ -151,7 +158,17 @@ def _before(history: LogSource, config: LiftConfig) -> pl.DataFrame:
     """Impressions and clicks of units before the experiment; such a log needs no arm."""
     no_arms = config.columns.model_copy(update={"arm": EACH_ROW})
     ingested = ingest(history.files, config.model_copy(update={"columns": no_arms}))
-    return ingested.counts.cells.select("unit_id", "category", "n", "c")
+    return ingested.counts.cells.select("unit_id", "category", "day", "n", "c")
+
+
+def _refuse_overlap(history: LogSource, before: pl.DataFrame, ingested: Ingested) -> None:
+    """Refuse days of the experiment as history: the effect itself would be adjusted away."""
+    last, first = before["day"].max(), ingested.sums.daily["day"].min()
+    if isinstance(last, date) and isinstance(first, date) and last >= first:
+        raise DataError(
+            f"{history.named()}: its last day is {last}, but the experiment begins on {first}. "
+            "What treatment changed would be taken out of the lift; leave those days out of the history"
+        )
 
 
 def _as_toml(value: object) -> str:

@@ -338,6 +338,18 @@ def test_a_period_before_gives_adjusted_lifts(lift, traffic, tmp_path):
     assert lift(traffic, *REPORT_RARE).run.table("adjusted_lifts").is_empty()
 
 
+def test_days_of_the_experiment_are_no_period_before(lift, traffic, tmp_path):
+    log = Run.open(traffic).table("impression_log").drop("arm")
+    first = log["day"].min()
+    overlapping = tmp_path / "overlapping.parquet"
+    log.filter(pl.col("day") == first).write_parquet(overlapping)
+    lift(traffic, *REPORT_RARE, "--history", overlapping).assert_refused(
+        "overlapping.parquet", f"begins on {first}", "leave those days out"
+    )
+    impressions = ("--set", "design.randomisation=impression", "--history", overlapping)
+    lift(traffic, *REPORT_RARE, *impressions).assert_refused("belongs to units")
+
+
 def test_bots_are_found_and_the_lift_without_them_is_said(lift, tmp_path):
     settings = ["--set", "n_users=4000", "--set", "faults.bot_units=4"]
     assert run(["make-data", *settings, "--runs", str(tmp_path / "bots")]) == 0
