@@ -167,7 +167,8 @@ def _refuse_overlap(history: LogSource, before: pl.DataFrame, ingested: Ingested
     if isinstance(last, date) and isinstance(first, date) and last >= first:
         raise DataError(
             f"{history.named()}: its last day is {last}, but the experiment begins on {first}. "
-            "What treatment changed would be taken out of the lift; leave those days out of the history"
+            "What treatment changed would be taken out of the lift; leave those days out of the "
+            "history"
         )
 
 
