@@ -2,9 +2,12 @@
 
     python benchmarks/counting.py --rows 20000000 --peer-python /tmp/peers/bin/python
 
+    python benchmarks/counting.py --rows 200000000 --rounds 1
+
 The log is drawn once: one impression a row, 82 users a thousand rows, 44 categories by Zipf's law,
-14 days, two arms, zstd Parquet. Every case is a process of its own; cases take turns for as many
-rounds as asked, and the median of each is shown. Seconds are without imports, CPU seconds too.
+14 days, two arms, zstd Parquet, 20 million rows a file. Every case is a process of its own; cases
+take turns for as many rounds as asked, and the median of each is shown. Seconds are without
+imports, CPU seconds too.
 
 Peers are no dependencies of this project. They run under ``--peer-python``, of an environment made
 by ``pip install duckdb tea-tasting polars pyarrow``, and are left out without it. Each computes
@@ -25,6 +28,7 @@ import polars as pl
 N_CATEGORIES = 44
 N_DAYS = 14
 BATCH = 1_000_000
+BATCHES_A_FILE = 20
 ROOT = Path(__file__).parents[1]
 
 START = """
@@ -43,7 +47,8 @@ SCAN = (
     + CLOCKS
     + """
 columns = ["unit_id", "arm", "category", "n_clicks"]
-for batch in pl.scan_parquet(path).select(columns).collect_batches(chunk_size=1_000_000):
+scan = pl.scan_parquet(path + "/*.parquet").select(columns)
+for batch in scan.collect_batches(chunk_size=1_000_000):
     pass
 """
 )
@@ -56,8 +61,8 @@ from pathlib import Path
 """
     + CLOCKS
     + """
-file = LogFile(Path(path), "parquet", "", 1)
-sums = ingest([file], LiftConfig()).sums
+files = [LogFile(file, "parquet", "", 1) for file in sorted(Path(path).iterdir())]
+sums = ingest(files, LiftConfig()).sums
 """
 )
 DUCKDB = (
@@ -69,7 +74,7 @@ duckdb.sql(f"""
     select arm, category, count(*), sum(n), sum(c), sum(n * n), sum(c * c), sum(n * c)
     from (
         select arm, category, unit_id, count(*) as n, sum(n_clicks)::bigint as c
-        from '{path}' group by all
+        from '{path}/*.parquet' group by all
     ) group by all
 """).fetchall()
 '''
@@ -82,7 +87,7 @@ import tea_tasting as tt
     + CLOCKS
     + """
 units = (
-    pl.scan_parquet(path).group_by("unit_id", "arm", "category")
+    pl.scan_parquet(path + "/*.parquet").group_by("unit_id", "arm", "category")
     .agg(imps=pl.len().cast(pl.Int64), clicks=pl.col("n_clicks").cast(pl.Int64).sum())
     .collect(engine="streaming")
 )
@@ -102,9 +107,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("/tmp/caig-benchmarks"))
     parser.add_argument("--peer-python", type=Path)
     options = parser.parse_args()
-    log = options.folder / f"counting-{options.rows}.parquet"
+    log = options.folder / f"counting-{options.rows}"
     if not log.exists():
-        options.folder.mkdir(parents=True, exist_ok=True)
         write_log(log, options.rows)
     cases = {"scan of 4 columns": (sys.executable, SCAN), "caig lift": (sys.executable, LIFT)}
     if options.peer_python:
@@ -142,7 +146,7 @@ def report(cases: dict[str, list[float]]) -> None:
         )
 
 
-def write_log(path: Path, n_rows: int) -> None:
+def write_log(folder: Path, n_rows: int) -> None:
     """Draw a log, a batch a row group."""
     rng = np.random.default_rng(20_260_301)
     n_units = max(2, n_rows * 82 // 1_000)
@@ -152,11 +156,14 @@ def write_log(path: Path, n_rows: int) -> None:
     arms = pl.Series(["control", "treatment"])[rng.integers(0, 2, n_units)]
     weights = 1 / np.arange(1, N_CATEGORIES + 1)
     categories = pl.Series([f"category {number:02}" for number in range(N_CATEGORIES)])
-    part = path.with_suffix(".parts")
-    part.mkdir(exist_ok=True)
-    for number, first in enumerate(range(0, n_rows, BATCH)):
+    unfinished = folder.with_suffix(".parts")
+    unfinished.mkdir(parents=True, exist_ok=True)
+    firsts = range(0, n_rows, BATCH)
+    for number, first in enumerate(firsts):
         size = min(BATCH, n_rows - first)
-        unit = np.searchsorted(activity, rng.random(size) * activity[-1])
+        # Numbers in order are found many times faster among as many units.
+        unit = np.searchsorted(activity, np.sort(rng.random(size)) * activity[-1])
+        rng.shuffle(unit)
         day = np.datetime64("2026-03-01") + rng.integers(0, N_DAYS, size)
         batch = pl.DataFrame(
             {
@@ -167,11 +174,18 @@ def write_log(path: Path, n_rows: int) -> None:
                 "n_clicks": (rng.random(size) < 0.02).astype(np.uint8),
             }
         )
-        batch.write_parquet(part / f"{number:05}.parquet")
-    pl.scan_parquet(part / "*.parquet").sink_parquet(path, compression="zstd", row_group_size=BATCH)
-    for file in part.iterdir():
-        file.unlink()
-    part.rmdir()
+        batch.write_parquet(unfinished / f"{number:05}.part", compression="lz4")
+        if (number + 1) % BATCHES_A_FILE == 0 or number + 1 == len(firsts):
+            join_parts(unfinished, unfinished / f"{number // BATCHES_A_FILE:03}.parquet")
+    unfinished.rename(folder)
+
+
+def join_parts(folder: Path, path: Path) -> None:
+    """Make one file of a folder's parts, each a row group."""
+    parts = sorted(folder.glob("*.part"))
+    pl.scan_parquet(parts).sink_parquet(path, compression="zstd", row_group_size=BATCH)
+    for part in parts:
+        part.unlink()
 
 
 if __name__ == "__main__":

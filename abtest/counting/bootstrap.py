@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from abtest.counting.counts import MOMENTS
 from abtest.estimation import clustered
 from abtest.estimation.clustered import Estimate, UnitMoments
 from caig.contracts.cubes import N_BUCKETS
@@ -30,6 +31,7 @@ class CubeArrays:
     """One experiment of a cube, ready to be asked.
 
     Attributes:
+        experiment: Its name.
         arms: Names, in the order of the first axis.
         categories: Names, or groups of them, in the order of the third axis; the last is
             ``__all__``.
@@ -38,6 +40,7 @@ class CubeArrays:
         c: Same for clicks.
     """
 
+    experiment: str
     arms: tuple[str, ...]
     categories: tuple[str, ...]
     days: tuple[date, ...]
@@ -80,10 +83,11 @@ def cube_arrays(
         rows[name].unique().sort().to_list() for name in ("arm", "day", "category")
     )
     index = [
-        rows[name].replace_strict(labels, range(len(labels)), return_dtype=pl.Int64).to_numpy()
-        for name, labels in (("arm", arms), ("day", days), ("category", categories))
+        rows["arm"].cast(pl.Enum(arms)).to_physical().to_numpy(),
+        np.searchsorted(np.array(days, dtype="datetime64[D]"), rows["day"].to_numpy()),
+        rows["category"].cast(pl.Enum(categories)).to_physical().to_numpy(),
+        rows["bucket"].to_numpy(),
     ]
-    index.append(rows["bucket"].cast(pl.Int64).to_numpy())
     shape = (len(arms), len(days), len(categories), N_BUCKETS)
     sums = []
     for name in ("n_impressions", "n_clicks"):
@@ -96,7 +100,33 @@ def cube_arrays(
         np.cumsum(flat, axis=1, out=cumulated[:, 1:, :-1])
         cumulated[:, :, -1] = cumulated[:, :, :-1].sum(axis=2)
         sums.append(cumulated)
-    return CubeArrays(tuple(arms), (*categories, ALL_CATEGORIES), tuple(days), *sums)
+    return CubeArrays(experiment, tuple(arms), (*categories, ALL_CATEGORIES), tuple(days), *sums)
+
+
+def arm_moments(
+    arrays: CubeArrays, arm: str, *, days: tuple[date, date] | None = None
+) -> dict[str, Floats]:
+    """Moments of one arm by category, each bucket taken for a unit.
+
+    Args:
+        arrays: The experiment.
+        arm: Its arm.
+        days: First and last, both included; all by default.
+
+    Returns:
+        Every moment of :data:`abtest.counting.counts.MOMENTS`, shape (categories,).
+    """
+    n, c = _counts(arrays, arm, days)
+    values = (
+        (n > 0).sum(axis=1).astype(np.float64),
+        (c > 0).sum(axis=1).astype(np.float64),
+        n.sum(axis=1),
+        c.sum(axis=1),
+        np.einsum("kb,kb->k", n, n),
+        np.einsum("kb,kb->k", c, c),
+        np.einsum("kb,kb->k", n, c),
+    )
+    return dict(zip(MOMENTS, values, strict=True))
 
 
 def cube_lifts(
@@ -114,7 +144,7 @@ def cube_lifts(
         alpha: 1 - confidence.
         days: First and last, both included; all by default.
     """
-    treatment, control = (_moments(*_counts(arrays, arm, days)) for arm in contrast)
+    treatment, control = (_unit_moments(arrays, arm, days) for arm in contrast)
     lift = clustered.log_lift(control, treatment)
     return CubeLifts(clustered.lift_interval(lift, alpha), clustered.lift_p_value(lift), lift.se)
 
@@ -177,15 +207,9 @@ def _position(names: Sequence[str], name: str) -> int:
     return names.index(name)
 
 
-def _moments(n: Floats, c: Floats) -> UnitMoments:
-    return UnitMoments(
-        units=(n > 0).sum(axis=1).astype(np.float64),
-        n=n.sum(axis=1),
-        c=c.sum(axis=1),
-        nn=np.einsum("kb,kb->k", n, n),
-        cc=np.einsum("kb,kb->k", c, c),
-        nc=np.einsum("kb,kb->k", n, c),
-    )
+def _unit_moments(arrays: CubeArrays, arm: str, days: tuple[date, date] | None) -> UnitMoments:
+    moments = arm_moments(arrays, arm, days=days)
+    return UnitMoments(*(moments[name] for name in UnitMoments._fields))
 
 
 def _order_statistic(drawn: Floats, known: Integers, p: float) -> Floats:

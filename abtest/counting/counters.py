@@ -5,6 +5,7 @@ from typing import Protocol
 import polars as pl
 
 from abtest.counting.counts import UnitCounts
+from abtest.counting.name_codes import RowCodes
 from abtest.counting.sums import Sums, sums_of
 
 SUM_AT_ONCE = 4_000_000
@@ -17,8 +18,13 @@ class Counter(Protocol):
     some times faster where it can be used.
     """
 
-    def add(self, rows: pl.DataFrame) -> None:
-        """Count rows: ``experiment_id, arm, unit_id, category`` (text), ``day``, ``n``, ``c``."""
+    def add(self, rows: pl.DataFrame, codes: RowCodes | None = None) -> None:
+        """Count rows: ``experiment_id, arm, unit_id, category`` (text), ``day``, ``n``, ``c``.
+
+        Args:
+            rows: The rows.
+            codes: Numbers of their names, where they are known.
+        """
 
     def sums(self) -> Sums:
         """Sums of all rows that were added; asked for once, at the end."""
@@ -32,8 +38,9 @@ class UnitCounter:
         self._pending: list[pl.DataFrame] = []
         self._parts: list[UnitCounts] = []
 
-    def add(self, rows: pl.DataFrame) -> None:
-        """Count rows."""
+    def add(self, rows: pl.DataFrame, codes: RowCodes | None = None) -> None:
+        """Count rows; numbers of their names are of no use."""
+        del codes
         self._pending.append(rows)
         if sum(part.height for part in self._pending) >= SUM_AT_ONCE:
             self._sum_pending()

@@ -9,6 +9,7 @@ Each needs the packages of the extra ``engines``; nothing of them is imported be
 """
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +58,7 @@ def open_engine(name: str) -> EngineTable:
     where, between, table = rest.rpartition(BETWEEN)
     if not (where and between and table):
         place = "PATH.db" if kind == "duckdb" else "URL"
-        raise CaigError(f"{name}: write it as {kind}:{place}{BETWEEN}TABLE")
+        raise CaigError(f"{without_password(name)}: write it as {kind}:{place}{BETWEEN}TABLE")
     return EngineTable(name, (_duckdb if kind == "duckdb" else _ibis)(name, where, table))
 
 
@@ -80,7 +81,8 @@ def _ibis(name: str, where: str, table: str) -> Any:
     try:
         return ibis.connect(where).table(table)
     except Exception as error:  # each backend has errors of its own
-        raise DataError(f"{name}: {_first_line(error)}") from None
+        said = without_password(_first_line(error))
+        raise DataError(f"{without_password(name)}: {said}") from None
 
 
 def _spark(name: str, rest: str) -> Any:
@@ -97,6 +99,11 @@ def _spark(name: str, rest: str) -> Any:
         return session.read.parquet(rest) if is_path else session.table(rest)
     except Exception as error:
         raise DataError(f"{name}: {_first_line(error)}") from None
+
+
+def without_password(name: str) -> str:
+    """A table's name to be shown: a URL's, with stars for the password."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", name)
 
 
 def _imported(module: str, what: str) -> Any:

@@ -1,88 +1,94 @@
 """Sums of a log without a table of units: rows become numbers, and sorted numbers become sums.
 
 Every row is packed into 64 bits (:mod:`abtest.counting.packed_keys`), the numbers are kept in
-buckets of units and, once all are there, sorted and summed bucket by bucket
-(:mod:`abtest.counting.packed_buckets`). The result is that of :func:`abtest.counting.sums.sums_of`.
+buckets of units (:mod:`abtest.counting.packed_store`) and, once all are there, sorted and summed
+bucket by bucket (:mod:`abtest.counting.packed_buckets`). The result is that of
+:func:`abtest.counting.sums.sums_of`.
 
 Units enter as a hash of 44 bits or more, 60 in a usual log. So that two units are never taken for
-one, a second hash of 64 bits is counted as well: if the two do not find the same number of units,
-:class:`CannotPackError` is raised. (That both lose as many units is left out of account: with ten
-million units three in 10^6 logs would have a collision of the second.)
+one, 30 bits of a second hash are kept for every row (:mod:`abtest.counting.collisions`): if rows of
+one unit differ in them, :class:`CollisionError` is raised. (That two units agree in both is left
+out of account: among ten million units it happens with a probability of 10^-13.)
 
-What does not fit raises :class:`CannotPackError` too, and is to be counted as
+What does not fit raises :class:`CannotPackError`, and is to be counted as
 :class:`abtest.counting.counts.UnitCounts`: rows without units, more than 2^18 combinations of
 experiment, arm, category and day, more than :data:`MOST_LABELS` days, or rows of so many
 impressions and clicks that 28 bits cannot hold them beside these.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array
 
-from abtest.counting.packed_buckets import BucketSums, Shape, bucket_sums
+from abtest.counting.collisions import has_collision
+from abtest.counting.name_codes import NAMED, RowCodes, RowNames
+from abtest.counting.packed_buckets import Shape, UnitSums
 from abtest.counting.packed_frames import Names, sums_of_bucket
-from abtest.counting.packed_keys import BUCKET_BITS, Codes, Fields, Keys, Layout
+from abtest.counting.packed_keys import Fields, Keys, Layout, Payload
+from abtest.counting.packed_store import N_BUCKETS, ROWS_IN_MEMORY, KeyStore
 from abtest.counting.sums import MOST_LABELS, Sums
 
 N_THREADS = 2
-N_BUCKETS = 1 << BUCKET_BITS
-ROWS_IN_MEMORY = 40_000_000
-"""Keys beyond these, of 8 bytes each, are written to a temporary folder."""
-DISTINCT_AT_ONCE = 3_000_000
 MOST_PRODUCTS = 1 << 23
 """Strata times labels squared."""
 
 Hashes = Callable[[pl.Series], tuple[Keys, Keys]]
 
 
+def _two_hashes(units: pl.Series, *, seed: int) -> tuple[Keys, Keys]:
+    return units.hash(seed).to_numpy(), units.hash(~seed & 0xFFFF_FFFF).to_numpy()
+
+
+HASHES: tuple[Hashes, ...] = (
+    partial(_two_hashes, seed=0x5EED),
+    partial(_two_hashes, seed=0xFACADE),
+)
+"""Each gives two hashes of every unit that have nothing to do with each other; units that collide
+in those of one do not in those of the next."""
+
+
 class CannotPackError(Exception):
-    """Rows that do not fit into numbers of 64 bits, or two units with one hash."""
+    """Rows that do not fit into numbers of 64 bits."""
 
 
-def two_hashes(units: pl.Series) -> tuple[Keys, Keys]:
-    """Two hashes of every unit that have nothing to do with each other."""
-    return units.hash(0x5EED).to_numpy(), units.hash(0xC0FFEE).to_numpy()
+class CollisionError(CannotPackError):
+    """Two units with the same hash."""
 
 
 class PackedCounter:
     """Counts rows; takes those of :meth:`abtest.counting.counts.UnitCounts.from_rows`."""
 
     def __init__(
-        self, *, hashes: Hashes = two_hashes, rows_in_memory: int = ROWS_IN_MEMORY
+        self,
+        names: RowNames | None = None,
+        *,
+        hashes: Hashes = HASHES[0],
+        rows_in_memory: int = ROWS_IN_MEMORY,
     ) -> None:
         """Count nothing so far.
 
         Args:
+            names: Numbers names, for rows that come with numbers as well.
             hashes: Two hashes of units.
             rows_in_memory: Rows from which on keys are kept on disk.
         """
         self._hashes = hashes
-        self._rows_in_memory = rows_in_memory
-        self._types = {
-            name: pl.Categorical(pl.Categories.random())
-            for name in ("experiment_id", "arm", "category")
-        }
+        self._names = names or RowNames()
         self._layout: Layout | None = None
-        self._names: dict[str, dict[int, str]] = {name: {} for name in self._types}
-        # Codes live as long as a column that has them.
-        self._with_codes: dict[str, pl.Series] = {}
         self._has: tuple[bool, bool] | None = None
-        self._chunks: list[_Chunk] = []
-        self._n_rows = 0
-        self._units = _Distinct()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._store = KeyStore(rows_in_memory)
         self._thread = ThreadPoolExecutor(1)
         self._waiting: Future[None] | None = None
 
-    def add(self, rows: pl.DataFrame) -> None:
+    def add(self, rows: pl.DataFrame, codes: RowCodes | None = None) -> None:
         """Count rows, ``experiment_id, arm, unit_id, category, day, n, c``.
+
+        Args:
+            rows: The rows.
+            codes: Their names' numbers, if that is known.
 
         Raises:
             CannotPackError: They do not fit.
@@ -91,13 +97,15 @@ class PackedCounter:
             return
         if rows["n"].min() < 1 or rows["c"].min() < 0:  # type: ignore[operator]
             raise CannotPackError
-        nulls = rows.null_count().row(0, named=True)
-        has = nulls["category"] == 0, nulls["day"] == 0
-        all_or_none = all(nulls[name] in (0, rows.height) for name in ("category", "day"))
-        if nulls["unit_id"] or not all_or_none or (self._has or has) != has:
+        codes = codes or self._names.codes(rows)
+        n_without_day = rows["day"].null_count()
+        has = rows["category"].null_count() == 0, n_without_day == 0
+        if codes is None or rows["unit_id"].null_count() or n_without_day not in (0, rows.height):
+            raise CannotPackError
+        if (self._has or has) != has:
             raise CannotPackError
         self._has = has
-        fields, first_day, last_day = self._fields(rows)
+        fields, first_day, last_day = _fields(rows, codes)
         largest = Fields(*(int(values.max()) for values in fields))  # type: ignore[arg-type]
         before = self._layout or Layout(first_day=first_day, last_day=last_day)
         layout = before.widened(largest, first_day, last_day)
@@ -136,134 +144,51 @@ class PackedCounter:
             category_rank=np.argsort(order),
             has_category_products=has_categories and n_categories <= MOST_LABELS,
         )
+        self._store.put_away()
+        buckets = iter(range(N_BUCKETS))
         with ThreadPoolExecutor(N_THREADS) as pool:
-            found = BucketSums.add_up(_of_all_buckets(pool, partial(self._bucket, shape)))
-        if found.n_units != self._units.count():
-            raise CannotPackError
-        if self._folder is not None:
-            self._folder.cleanup()
+            parts = [pool.submit(self._sums_of, buckets, shape) for _ in range(N_THREADS)]
+        found, *others = (part.result() for part in parts)
+        for other in others:
+            found.merge(other)
+        self._store.close()
         return sums_of_bucket(found, shape, names)
 
-    def _fields(self, rows: pl.DataFrame) -> tuple[Fields, int, int]:
-        """Codes of rows, days since 1970, and the first and the last day."""
-        codes = {}
-        zeros = np.zeros(rows.height, np.int64)
-        for name, dtype in self._types.items():
-            if rows[name].null_count():
-                codes[name] = zeros
+    def _keep(self, layout: Layout, payload: Payload, units: pl.Series) -> None:
+        self._store.add(layout, payload, *self._hashes(units))
+
+    def _sums_of(self, buckets: Iterator[int], shape: Shape) -> UnitSums:
+        """Sums of the buckets that no other thread takes."""
+        sums, layout = UnitSums(shape), shape.layout
+        for bucket in buckets:
+            keys, checks = self._store.bucket(bucket, layout)
+            if not keys.size:
                 continue
-            coded = rows[name].cast(dtype)
-            codes[name] = coded.to_physical().cast(pl.Int64).to_numpy()
-            self._with_codes.setdefault(name, coded.head(1))
-            known = self._names[name]
-            if int(codes[name].max()) >= len(known):
-                distinct = coded.unique()
-                known.update(zip(distinct.to_physical(), distinct.cast(pl.String), strict=True))
-        days, first, last = zeros, 0, 0
-        if not rows["day"].null_count():
-            days = rows["day"].to_physical().cast(pl.Int64).to_numpy()
-            first, last = int(days.min()), int(days.max())
-        n, c = rows["n"], rows["c"]
-        return (
-            Fields(
-                experiment=codes["experiment_id"],
-                arm=codes["arm"],
-                category=codes["category"],
-                day=days,
-                n=zeros if n.max() == 1 else n.to_numpy() - 1,
-                c=c.to_numpy(),
-            ),
-            first,
-            last,
-        )
-
-    def _keep(self, layout: Layout, payload: Keys, units: pl.Series) -> None:
-        """Bring the keys of a batch into the order of buckets, and count its units."""
-        first, second = self._hashes(units)
-        keys = layout.with_units(payload, first)
-        bucket = (first >> np.uint64(64 - BUCKET_BITS)).astype(np.int32)
-        # The transposition of a sparse matrix of one row is a counting sort.
-        one_row = np.array([0, keys.size], np.int32)
-        sorted_ = csr_array((keys.view(np.int64), bucket, one_row), shape=(1, N_BUCKETS)).tocsc()
-        chunk = _Chunk(layout, sorted_.indptr.astype(np.int64), sorted_.data.view(np.uint64))
-        self._n_rows += keys.size
-        if self._n_rows > self._rows_in_memory:
-            if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="caig-lift-")
-            chunk = chunk.on_disk(Path(self._folder.name) / str(len(self._chunks)))
-        self._chunks.append(chunk)
-        self._units.add(second)
-
-    def _bucket(self, shape: Shape, bucket: int) -> BucketSums | None:
-        parts = [
-            shape.layout.relaid(keys, chunk.layout)
-            for chunk in self._chunks
-            if (keys := chunk.bucket(bucket)).size
-        ]
-        if not parts:
-            return None
-        # Three times as fast as numpy's on this kind of number; a thread each sorts a bucket.
-        keys = pl.Series(np.concatenate(parts)).sort(multithreaded=False).to_numpy()
-        return bucket_sums(keys, shape)
+            if has_collision(keys, layout, checks):
+                raise CollisionError
+            # Three times as fast as numpy's on this kind of number.
+            sums.add(pl.Series(keys).sort(multithreaded=False).to_numpy())
+        return sums
 
     def _names_by_code(self, *, has_categories: bool, has_days: bool) -> Names:
-        experiments, arms, categories = (
-            [known[code] for code in range(len(known))] for known in self._names.values()
-        )
+        experiments, arms, categories = (self._names.of[name].names.to_list() for name in NAMED)
         return Names(experiments, arms, categories if has_categories else [None], has_days)
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """Keys of a batch in the order of buckets."""
-
-    layout: Layout
-    borders: Codes
-    keys: Keys | Path
-
-    def on_disk(self, path: Path) -> "_Chunk":
-        """The same, with the keys in a file."""
-        assert isinstance(self.keys, np.ndarray)
-        self.keys.tofile(path)
-        return _Chunk(self.layout, self.borders, path)
-
-    def bucket(self, number: int) -> Keys:
-        """Keys of one bucket."""
-        first, last = self.borders[number : number + 2]
-        if isinstance(self.keys, Path):
-            return np.fromfile(self.keys, np.uint64, last - first, offset=8 * first)
-        return self.keys[first:last]
-
-
-class _Distinct:
-    """Counts distinct numbers in memory that grows with their count, not with the rows."""
-
-    def __init__(self) -> None:
-        self._known = pl.Series(dtype=pl.UInt64)
-        self._pending: list[pl.Series] = []
-        self._n_pending = 0
-
-    def add(self, values: Keys) -> None:
-        self._pending.append(pl.Series(values))
-        self._n_pending += values.size
-        if self._n_pending >= max(DISTINCT_AT_ONCE, self._known.len()):
-            self._merge()
-
-    def count(self) -> int:
-        self._merge()
-        return self._known.len()
-
-    def _merge(self) -> None:
-        together = pl.concat([self._known, *self._pending]).sort(multithreaded=False)
-        values = together.to_numpy()
-        is_new = np.ones(values.size, np.bool_)
-        np.not_equal(values[1:], values[:-1], out=is_new[1:])
-        self._known = pl.Series(values[is_new])
-        self._pending, self._n_pending = [], 0
-
-
-def _of_all_buckets(
-    pool: ThreadPoolExecutor, sums: Callable[[int], BucketSums | None]
-) -> Iterator[BucketSums]:
-    """Sums of all buckets; results are taken while later ones are made, so that few wait."""
-    return (found for found in pool.map(sums, range(N_BUCKETS)) if found is not None)
+def _fields(rows: pl.DataFrame, codes: RowCodes) -> tuple[Fields, int, int]:
+    """Fields of rows, days since 1970, and the first and the last day."""
+    zeros = np.zeros(rows.height, np.uint32)
+    days, first, last = zeros, 0, 0
+    if not rows["day"].null_count():
+        days = rows["day"].to_physical().to_numpy()
+        first, last = int(days.min()), int(days.max())
+    n, c = rows["n"], rows["c"]
+    fields = Fields(
+        experiment=codes["experiment_id"],
+        arm=codes["arm"],
+        category=codes["category"],
+        day=days,
+        n=zeros if n.max() == 1 else n.to_numpy() - 1,
+        c=c.to_numpy(),
+    )
+    return fields, first, last

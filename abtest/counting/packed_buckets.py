@@ -1,25 +1,23 @@
-"""Sums over the units of one bucket, from its sorted keys.
+"""Sums over units, from sorted keys, some ten thousand of them at a time.
 
-A bucket holds some thousand units, so that all of it stays in the processor's cache. Everything is
-made of where runs of equal leading bits begin: a unit in an arm, and a category within it. Sums are
-of whole numbers and therefore exact in floats up to 2^53.
+So few keys stay in the processor's cache. Everything is made of where runs of equal leading bits
+begin: a unit in an arm, and a category within it. Sums are of whole numbers and therefore exact in
+floats up to 2^53.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from abtest.counting.packed_keys import Codes, Keys, Layout
+from abtest.counting.packed_products import Counts, Floats, Table, products_by_stratum, table_of
 
-Floats = npt.NDArray[np.float64]
-BLOCK = 1 << 20
-"""Cells of one table of units by labels."""
-ROWS_AT_ONCE = 128
-MOST_DENSE_LABELS = 100
+ROWS_AT_ONCE = 1 << 17
+CELLS_AT_ONCE = 1 << 22
+"""Of a table of units by labels, were every row of a unit of its own."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,17 @@ class Shape:
     category_rank: Codes
     has_category_products: bool
 
+    @property
+    def n_strata(self) -> int:
+        """Experiments times arms, as many as their bits tell apart."""
+        return 1 << (self.layout.experiment + self.layout.arm)
 
-@dataclass(frozen=True)
-class BucketSums:
-    """Sums of a bucket; a stratum is an experiment and an arm, ``experiment << arm bits | arm``.
+
+class UnitSums:
+    """Sums over units; a stratum is an experiment and an arm, ``experiment << arm bits | arm``.
 
     Attributes:
+        shape: How many there are of everything.
         daily: Increments by day of units, clicking units, n, c, nn, cc, nc, shape (7, labels), in
             the order of label bits.
         by_category: Of strata that occur: units, nn, nc and cc of every two categories by rank,
@@ -54,274 +57,252 @@ class BucketSums:
         first_seen: Units by stratum, day and category rank, flat.
         first_clicked: Units by stratum and day of their first click, flat.
         crossover: Units, and units in two arms or more, by experiment, shape (2, experiments).
-        n_units: Distinct units.
     """
 
-    daily: Floats
-    by_category: dict[int, Floats]
-    by_day: dict[int, Floats]
-    first_seen: Codes
-    first_clicked: Codes
-    crossover: Codes
-    n_units: int
+    def __init__(self, shape: Shape) -> None:
+        """Sums over no unit."""
+        flat_days = shape.n_strata * shape.n_days
+        self.shape = shape
+        self.daily = np.zeros((7, 1 << shape.layout.labels))
+        self.by_category: dict[int, Floats] = {}
+        self.by_day: dict[int, Floats] = {}
+        self.first_seen = np.zeros(flat_days * shape.n_categories, np.int64)
+        self.first_clicked = np.zeros(flat_days, np.int64)
+        self.crossover = np.zeros((2, 1 << shape.layout.experiment), np.int64)
 
-    @classmethod
-    def add_up(cls, parts: Iterable["BucketSums"]) -> "BucketSums":
-        """Sums of several buckets together, one at a time; there is one at least."""
-        iterator = iter(parts)
-        total = next(iterator)
-        for part in iterator:
-            for products, added in (
-                (total.by_category, part.by_category),
-                (total.by_day, part.by_day),
-            ):
-                for stratum, values in added.items():
-                    products[stratum] = products.get(stratum, 0.0) + values
-            total = cls(
-                daily=total.daily + part.daily,
-                by_category=total.by_category,
-                by_day=total.by_day,
-                first_seen=total.first_seen + part.first_seen,
-                first_clicked=total.first_clicked + part.first_clicked,
-                crossover=total.crossover + part.crossover,
-                n_units=total.n_units + part.n_units,
-            )
-        return total
+    def add(self, keys: Keys) -> None:
+        """Add units.
+
+        Args:
+            keys: All keys of these units, sorted; one or more.
+        """
+        for part in _some_units(keys, self.shape):
+            rows = _Rows.of(part, self.shape)
+            units = _Units.of(rows, self.shape)
+            clicks = _Clicks.of(rows, self.shape.layout)
+            self._add_daily(rows, clicks)
+            self._add_products(rows, units, clicks)
+            self._add_first_seen(rows, units)
+            if clicks.row.size:
+                self._add_first_clicked(rows, units, clicks)
+            self._add_crossover(rows.keys[rows.starts[units.starts]])
+
+    def merge(self, other: "UnitSums") -> None:
+        """Add the sums over other units."""
+        for mine, added in ((self.by_category, other.by_category), (self.by_day, other.by_day)):
+            _accumulate(mine, added.items())
+        self.daily += other.daily
+        self.first_seen += other.first_seen
+        self.first_clicked += other.first_clicked
+        self.crossover += other.crossover
+
+    def _add_daily(self, rows: "_Rows", clicks: "_Clicks") -> None:
+        """Increments of sums over units; a row adds (before + n)^2 - before^2 to that of n^2."""
+        daily, size, label = self.daily, self.daily.shape[1], rows.label
+        daily[0] += np.bincount(label[rows.starts], minlength=size)
+        if rows.n is None:
+            shown = np.bincount(label, minlength=size)
+            daily[2] += shown
+            daily[4] += shown + 2.0 * np.bincount(label, rows.before, size)
+        else:
+            daily[2] += np.bincount(label, rows.n, size)
+            daily[4] += np.bincount(label, rows.n * (rows.n + 2.0 * rows.before), size)
+        if clicks.row.size:
+            daily[[1, 3, 5, 6]] += _click_increments(rows, clicks, self.shape.layout, size)
+
+    def _add_products(self, rows: "_Rows", units: "_Units", clicks: "_Clicks") -> None:
+        n_units, n_labels, n_days = units.stratum.size, self.shape.n_categories, self.shape.n_days
+        has_clicked = np.zeros(n_units, np.bool_)
+        has_clicked[units.of_run[clicks.run]] = True
+        clickers = np.flatnonzero(has_clicked)
+        clicker = (np.cumsum(has_clicked) - 1)[units.of_run[clicks.run]]
+
+        def add(found: dict[int, Floats], shown: Table, label: Codes) -> None:
+            size = clickers.size, shown.shape[1]
+            clicked = np.bincount(clicker * size[1] + label, clicks.c, size[0] * size[1])
+            counts = Counts(shown, clickers, table_of(clicked, size))
+            _accumulate(found, products_by_stratum(counts, units.borders))
+
+        if self.shape.has_category_products:
+            cell = units.of_run * n_labels + rows.rank
+            shown = table_of(rows.n_of_run(), (n_units, n_labels), cell)
+            add(self.by_category, shown, rows.rank[clicks.run])
+        cell = (units.of_run * n_days)[rows.run] + rows.day
+        by_day = np.bincount(cell, rows.n, n_units * n_days)
+        add(self.by_day, table_of(by_day, (n_units, n_days)), rows.day[clicks.row])
+
+    def _add_first_seen(self, rows: "_Rows", units: "_Units") -> None:
+        n_days, n_labels = self.shape.n_days, self.shape.n_categories
+        seen = np.minimum.reduceat(rows.day[rows.starts] * n_labels + rows.rank, units.starts)
+        place = units.stratum * (n_days * n_labels) + seen
+        self.first_seen += np.bincount(place, minlength=self.first_seen.size)
+
+    def _add_first_clicked(self, rows: "_Rows", units: "_Units", clicks: "_Clicks") -> None:
+        bits = self.shape.layout
+        starts = np.flatnonzero(_is_start(units.of_run[clicks.run]))
+        first = np.minimum.reduceat(rows.day[clicks.row], starts)
+        stratum = rows.label[clicks.row[starts]] >> (bits.category + bits.day)
+        place = stratum * self.shape.n_days + first
+        self.first_clicked += np.bincount(place, minlength=self.first_clicked.size)
+
+    def _add_crossover(self, keys: Keys) -> None:
+        """Add units and units in several arms; ``keys`` are the first of a unit and arm."""
+        bits = self.shape.layout
+        in_experiment = keys >> np.uint64(bits.payload - bits.experiment)
+        starts = np.flatnonzero(_is_start(in_experiment))
+        experiment = in_experiment[starts].view(np.int64) & ((1 << bits.experiment) - 1)
+        is_crossing = np.diff(starts, append=keys.size) > 1
+        for row, which in enumerate((experiment, experiment[is_crossing])):
+            self.crossover[row] += np.bincount(which, minlength=self.crossover.shape[1])
 
 
-class _Cells(NamedTuple):
-    """Impressions and clicks of a unit in an arm by some label, ordered by unit.
+class _Rows(NamedTuple):
+    """Rows, and runs of rows of one unit, arm and category.
 
     Attributes:
-        unit: Number of the unit in its arm.
-        label: Rank of the category, or day.
-        n: Impressions, 1 or more.
-        c: Clicks.
-    """
-
-    unit: Codes
-    label: Codes
-    n: Codes
-    c: Codes
-
-
-def bucket_sums(keys: Keys, shape: Shape) -> BucketSums:
-    """Sums over the units of one bucket.
-
-    Args:
-        keys: Its keys, sorted; one or more.
-        shape: How many there are of everything.
-    """
-    bits, n_days, n_labels = shape.layout, shape.n_days, shape.n_categories
-    signed = keys.view(np.int64)
-    label = (signed >> bits.values) & ((1 << bits.labels) - 1)
-    n = ((signed >> bits.c) & ((1 << bits.n) - 1)) + 1 if bits.n else None
-    n_before = None if n is None else np.cumsum(n) - n
-    clicked = np.flatnonzero(keys & np.uint64((1 << bits.c) - 1))
-    c = signed[clicked] & ((1 << bits.c) - 1)
-
-    # Runs of a unit, arm and category, and of a unit and arm.
-    is_start = _is_start(keys >> np.uint64(bits.day + bits.values))
-    starts = np.flatnonzero(is_start)
-    rows = np.diff(starts, append=keys.size)
-    first_keys = keys[starts]
-    new_unit = _is_start(first_keys >> np.uint64(bits.payload - bits.experiment - bits.arm))
-    unit_starts = np.flatnonzero(new_unit)
-    unit = np.cumsum(new_unit) - 1
-    first_label = label[starts]
-    stratum = first_label[unit_starts] >> (bits.category + bits.day)
-
-    run_clicked = np.searchsorted(starts, clicked, side="right") - 1
-    c_of_run = np.bincount(run_clicked, c, starts.size).astype(np.int64)
-    n_of_run = rows if n is None else np.add.reduceat(n, starts)
-    unit_of_row = np.repeat(unit, rows)
-    day = label & ((1 << bits.day) - 1)
-    rank = shape.category_rank[(first_label >> bits.day) & ((1 << bits.category) - 1)]
-
-    daily = np.zeros((7, 1 << bits.labels))
-    runs = _Runs(keys, label, n, n_before, is_start, starts, rows)
-    _add_impressions(daily, runs)
-    if clicked.size:
-        _add_clicks(daily, runs, bits, c_of_run > 0)
-    by_category = {}
-    if shape.has_category_products:
-        by_category = _products(stratum, _Cells(unit, rank, n_of_run, c_of_run), n_labels)
-    cell = unit_of_row * n_days + day
-    n_of_cell = np.bincount(cell, n)
-    days = np.flatnonzero(n_of_cell)
-    c_of_cell = np.bincount(cell[clicked], c, n_of_cell.size)
-    cells = _Cells(
-        days // n_days,
-        days % n_days,
-        n_of_cell[days].astype(np.int64),
-        c_of_cell[days].astype(np.int64),
-    )
-    seen = np.minimum.reduceat(day[starts] * n_labels + rank, unit_starts)
-    flat_days = n_days << (bits.experiment + bits.arm)
-    return BucketSums(
-        daily=daily,
-        by_category=by_category,
-        by_day=_products(stratum, cells, n_days),
-        first_seen=np.bincount(
-            stratum * (n_days * n_labels) + seen, minlength=flat_days * n_labels
-        ),
-        first_clicked=_first_clicked(
-            stratum, unit_of_row[clicked], day[clicked], n_days, flat_days
-        ),
-        crossover=_crossover(first_keys[unit_starts], bits),
-        n_units=int(np.count_nonzero(_is_start(first_keys >> np.uint64(bits.payload)))),
-    )
-
-
-def _is_start(values: npt.NDArray[np.uint64] | Codes) -> npt.NDArray[np.bool_]:
-    is_start = np.empty(values.size, np.bool_)
-    is_start[0] = True
-    np.not_equal(values[1:], values[:-1], out=is_start[1:])
-    return is_start
-
-
-class _Runs(NamedTuple):
-    """Rows of a bucket, and the runs of rows of one unit, arm and category.
-
-    Attributes:
-        keys: Of every row.
+        keys: Of every row, sorted.
         label: Of every row, its bits of experiment, arm, category and day.
+        day: Of every row.
         n: Impressions of every row; None if that is 1.
-        n_before: Impressions of all rows before it; None if that is their number.
-        is_start: Whether a run begins.
+        before: Impressions of all rows of its run before it.
+        run: Number of every row's run.
         starts: Where runs begin.
-        rows: Rows of every run.
+        rank: Of every run's category.
     """
 
     keys: Keys
     label: Codes
+    day: Codes
     n: Codes | None
-    n_before: Codes | None
-    is_start: npt.NDArray[np.bool_]
+    before: Codes
+    run: Codes
     starts: Codes
-    rows: Codes
+    rank: Codes
+
+    @classmethod
+    def of(cls, keys: Keys, shape: Shape) -> "_Rows":
+        bits, signed = shape.layout, keys.view(np.int64)
+        is_start = _is_start(keys >> np.uint64(bits.day + bits.values))
+        starts = np.flatnonzero(is_start)
+        run: Codes = np.cumsum(is_start, dtype=np.int64)
+        run -= 1
+        n = ((signed >> bits.c) & ((1 << bits.n) - 1)) + 1 if bits.n else None
+        before = np.arange(keys.size) if n is None else np.cumsum(n) - n
+        before -= before[starts][run]
+        label = (signed >> bits.values) & ((1 << bits.labels) - 1)
+        category = (label[starts] >> bits.day) & ((1 << bits.category) - 1)
+        return cls(
+            keys=keys,
+            label=label,
+            day=label & ((1 << bits.day) - 1),
+            n=n,
+            before=before,
+            run=run,
+            starts=starts,
+            rank=shape.category_rank[category],
+        )
+
+    def n_of_run(self) -> Codes:
+        """Impressions of every run."""
+        if self.n is None:
+            return np.diff(self.starts, append=self.keys.size)
+        return np.add.reduceat(self.n, self.starts)
 
 
-def _add_impressions(daily: Floats, runs: _Runs) -> None:
-    """Increments of what does not concern clicks; a row adds (before + n)^2 - before^2."""
-    _, label, n, n_before, is_start, starts, _ = runs
-    size = daily.shape[1]
-    daily[0] = np.bincount(label[starts], minlength=size)
-    again = np.flatnonzero(~is_start)
-    run = again - np.arange(1, again.size + 1)
-    if n is None or n_before is None:
-        daily[2] = np.bincount(label, minlength=size)
-        daily[4] = daily[2] + np.bincount(label[again], 2.0 * (again - starts[run]), size)
-    else:
-        daily[2] = np.bincount(label, n, size)
-        twice = 2.0 * (n_before[again] - n_before[starts[run]]) * n[again]
-        daily[4] = np.bincount(label, n * (1.0 * n), size) + np.bincount(label[again], twice, size)
+class _Units(NamedTuple):
+    """Units in an arm, numbered stratum by stratum.
+
+    Attributes:
+        of_run: Number of every run's unit.
+        starts: First run of every unit, in the order of keys.
+        stratum: Of every unit, in the order of keys.
+        borders: Number of every stratum's first unit, and of units.
+    """
+
+    of_run: Codes
+    starts: Codes
+    stratum: Codes
+    borders: Codes
+
+    @classmethod
+    def of(cls, rows: _Rows, shape: Shape) -> "_Units":
+        bits = shape.layout
+        firsts = rows.keys[rows.starts]
+        is_start = _is_start(firsts >> np.uint64(bits.payload - bits.experiment - bits.arm))
+        starts = np.flatnonzero(is_start)
+        stratum = rows.label[rows.starts[starts]] >> (bits.category + bits.day)
+        number = np.empty(starts.size, np.int64)
+        # A stable sort of 16 bits counts.
+        is_short = shape.n_strata <= 1 << 16
+        order = np.argsort(stratum.astype(np.uint16) if is_short else stratum, kind="stable")
+        number[order] = np.arange(starts.size)
+        sizes = np.bincount(stratum, minlength=shape.n_strata)
+        return cls(number[np.cumsum(is_start) - 1], starts, stratum, np.cumsum([0, *sizes]))
 
 
-def _add_clicks(
-    daily: Floats, runs: _Runs, bits: Layout, has_clicked: npt.NDArray[np.bool_]
-) -> None:
-    """Increments that concern clicks, from the runs with a click: few units click."""
-    keys, _, _, n_before, _, starts, rows = runs
-    size, rows = daily.shape[1], rows[has_clicked]
-    run_start = np.cumsum(rows) - rows
-    start = np.repeat(starts[has_clicked], rows)
-    row = start + np.arange(start.size) - np.repeat(run_start, rows)
-    fields = keys[row].view(np.int64)
-    label = (fields >> bits.values) & ((1 << bits.labels) - 1)
-    c = fields & ((1 << bits.c) - 1)
-    n = ((fields >> bits.c) & ((1 << bits.n) - 1)) + 1.0
-    before = 1.0 * (row - start if n_before is None else n_before[row] - n_before[start])
+class _Clicks(NamedTuple):
+    """Rows with a click.
+
+    Attributes:
+        row: Their number.
+        run: Of every such row.
+        c: Clicks.
+    """
+
+    row: Codes
+    run: Codes
+    c: Codes
+
+    @classmethod
+    def of(cls, rows: _Rows, bits: Layout) -> "_Clicks":
+        c = rows.keys & np.uint64((1 << bits.c) - 1)
+        row = np.flatnonzero(c)
+        return cls(row, rows.run[row], c[row].view(np.int64))
+
+
+def _click_increments(rows: _Rows, clicks: _Clicks, bits: Layout, size: int) -> Floats:
+    """Increments of clicking units, c, cc and nc, from the runs with a click: few units click."""
+    run = clicks.run[_is_start(clicks.run)]
+    start = rows.starts[run]
+    length = np.append(rows.starts, rows.keys.size)[run + 1] - start
+    before = np.cumsum(length) - length
+    row = np.arange(length.sum()) + np.repeat(start - before, length)
+    label, n_before = rows.label[row], rows.before[row]
+    c = rows.keys[row].view(np.int64) & ((1 << bits.c) - 1)
+    n = 1 if rows.n is None else rows.n[row]
     c_sum = np.cumsum(c) - c
-    c_before = c_sum - np.repeat(c_sum[run_start], rows)
-    daily[1] = np.bincount(label[(c_before == 0) & (c > 0)], minlength=size)
-    daily[3] = np.bincount(label, c, size)
-    daily[5] = np.bincount(label, (2.0 * c_before + c) * c, size)
-    daily[6] = np.bincount(label, n * c_before + c * (before + n), size)
-
-
-def _products(stratum: Codes, cells: _Cells, n_labels: int) -> dict[int, Floats]:
-    """Units, nn, nc and cc of two labels, by stratum, from a table of units by labels.
-
-    Args:
-        stratum: Of every unit.
-        cells: Counts.
-        n_labels: Labels.
-    """
-    if n_labels > MOST_DENSE_LABELS:
-        return _sparse_products(stratum, cells, n_labels)
-    found: dict[int, Floats] = {}
-    block = max(1, BLOCK // n_labels)
-    for first in range(0, stratum.size, block):
-        size = min(block, stratum.size - first)
-        within = slice(*np.searchsorted(cells.unit, (first, first + size)))
-        unit, label, n, c = (values[within] for values in cells)
-        place = (unit - first) * n_labels + label
-        shown, clicked = np.zeros((size, n_labels)), np.zeros((size, n_labels))
-        shown.ravel()[place] = n
-        clicked.ravel()[place] = c
-        has_clicked = np.zeros(size, np.bool_)
-        has_clicked[unit[c > 0] - first] = True
-        of_unit = stratum[first : first + size]
-        for one in map(int, np.flatnonzero(np.bincount(of_unit))):
-            x = shown[of_unit == one]
-            clickers = has_clicked & (of_unit == one)
-            y, z = shown[clickers], clicked[clickers]
-            seen = (x > 0).astype(np.float64)
-            pairs = ((seen, seen), (x, x), (y, z), (z, z))
-            products = np.stack([_product(left, right) for left, right in pairs])
-            found[one] = found.get(one, 0.0) + products
-    return found
-
-
-def _sparse_products(stratum: Codes, cells: _Cells, n_labels: int) -> dict[int, Floats]:
-    """:func:`_products` of so many labels that most of a table would be zeros."""
-    place, shape = (cells.unit, cells.label), (stratum.size, n_labels)
-    has_clicked = cells.c > 0
-    clicks = (cells.unit[has_clicked], cells.label[has_clicked])
-    shown = csr_array((cells.n.astype(np.float64), place), shape)
-    clicked = csr_array((cells.c[has_clicked].astype(np.float64), clicks), shape)
-    found = {}
-    for one in map(int, np.flatnonzero(np.bincount(stratum))):
-        x, z = shown[stratum == one], clicked[stratum == one]
-        seen = x.astype(np.bool_).astype(np.float64)
-        pairs = ((seen, seen), (x, x), (x, z), (z, z))
-        found[one] = np.stack([(left.T @ right).toarray() for left, right in pairs])
-    return found
-
-
-def _product(left: Floats, right: Floats) -> Floats:
-    """``left.T @ right``, some rows at a time.
-
-    A product of all rows would be cut among BLAS's own threads, which wait for one another where
-    buckets have threads of their own: slower by far than no threads at all.
-    """
-    whole = len(left) // ROWS_AT_ONCE * ROWS_AT_ONCE
-    stacked = (-1, ROWS_AT_ONCE, left.shape[1])
-    parts = left[:whole].reshape(stacked).transpose(0, 2, 1) @ right[:whole].reshape(stacked)
-    rest: Floats = left[whole:].T @ right[whole:]
-    total: Floats = rest + parts.sum(axis=0)
-    return total
-
-
-def _first_clicked(stratum: Codes, unit: Codes, day: Codes, n_days: int, flat_days: int) -> Codes:
-    if not unit.size:
-        return np.zeros(flat_days, np.int64)
-    starts = np.flatnonzero(_is_start(unit))
-    first = np.minimum.reduceat(day, starts)
-    return np.bincount(stratum[unit[starts]] * n_days + first, minlength=flat_days)
-
-
-def _crossover(keys: Keys, bits: Layout) -> Codes:
-    """Units and units in several arms, by experiment; ``keys`` are the first of a unit and arm."""
-    in_experiment = keys >> np.uint64(bits.payload - bits.experiment)
-    starts = np.flatnonzero(_is_start(in_experiment))
-    experiment = in_experiment[starts].view(np.int64) & ((1 << bits.experiment) - 1)
-    is_crossing = np.diff(starts, append=keys.size) > 1
-    size = 1 << bits.experiment
+    c_before = c_sum - np.repeat(c_sum[before], length)
     return np.stack(
         [
-            np.bincount(experiment, minlength=size),
-            np.bincount(experiment[is_crossing], minlength=size),
+            np.bincount(label[(c_before == 0) & (c > 0)], minlength=size),
+            np.bincount(label, c, size),
+            np.bincount(label, (2.0 * c_before + c) * c, size),
+            np.bincount(label, 1.0 * n * c_before + 1.0 * c * (n_before + n), size),
         ]
     )
+
+
+def _some_units(keys: Keys, shape: Shape) -> Iterator[Keys]:
+    """Parts of the keys, with all of a unit in one."""
+    most_labels = max(shape.n_days, shape.n_categories if shape.has_category_products else 1)
+    # Sums of all labels take as long as some rows, however few the rows are.
+    least = (1 << shape.layout.labels) // 4
+    n_rows = min(ROWS_AT_ONCE, max(CELLS_AT_ONCE // most_labels, least))
+    first = 0
+    while first < keys.size:
+        last = min(first + n_rows, keys.size)
+        last_of_unit = keys[last - 1] | np.uint64((1 << shape.layout.payload) - 1)
+        last = int(np.searchsorted(keys, last_of_unit, side="right"))
+        yield keys[first:last]
+        first = last
+
+
+def _accumulate(found: dict[int, Floats], products: Iterable[tuple[int, Floats]]) -> None:
+    for stratum, added in products:
+        found[stratum] = found.get(stratum, 0.0) + added
+
+
+def _is_start(values: npt.NDArray[np.uint64] | Codes) -> npt.NDArray[np.bool_]:
+    is_start = np.ones(values.size, np.bool_)
+    np.not_equal(values[1:], values[:-1], out=is_start[1:])
+    return is_start

@@ -8,8 +8,9 @@ import numpy.typing as npt
 import polars as pl
 
 from abtest.counting.counts import MOMENTS
-from abtest.counting.packed_buckets import BucketSums, Floats, Shape
+from abtest.counting.packed_buckets import Shape, UnitSums
 from abtest.counting.packed_keys import Codes
+from abtest.counting.packed_products import Floats
 from abtest.counting.sums import SCHEMAS, Sums
 from caig.contracts.experiments import ALL_CATEGORIES
 
@@ -30,7 +31,7 @@ class Names(NamedTuple):
     has_days: bool
 
 
-def sums_of_bucket(found: BucketSums, shape: Shape, names: Names) -> Sums:
+def sums_of_bucket(found: UnitSums, shape: Shape, names: Names) -> Sums:
     """Tables of the sums of all buckets together, every one sorted by its key."""
     maker = _Maker(found, shape, names)
     by_day = maker.products(found.by_day, maker.days) if names.has_days else []
@@ -53,7 +54,7 @@ def sums_of_bucket(found: BucketSums, shape: Shape, names: Names) -> Sums:
 
 
 class _Maker:
-    def __init__(self, found: BucketSums, shape: Shape, names: Names) -> None:
+    def __init__(self, found: UnitSums, shape: Shape, names: Names) -> None:
         self._found = found
         self._shape = shape
         self._names = names

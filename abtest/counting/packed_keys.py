@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Keys = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.int64]
+Payload = npt.NDArray[np.uint32]
 
 BUCKET_BITS = 8
 MOST_LABEL_BITS = 18
@@ -22,18 +23,21 @@ MOST_PAYLOAD_BITS = 28
 """Of the key; the unit's hash has the rest and the bits of the bucket, at least 44."""
 
 
+Numbers = npt.NDArray[np.integer]
+
+
 class Fields(NamedTuple):
     """What a key holds beside the unit, the highest first; equally long arrays of whole numbers.
 
     ``n`` is impressions less one, so that rows of one impression need no bit for it.
     """
 
-    experiment: Codes
-    arm: Codes
-    category: Codes
-    day: Codes
-    n: Codes
-    c: Codes
+    experiment: Numbers
+    arm: Numbers
+    category: Numbers
+    day: Numbers
+    n: Numbers
+    c: Numbers
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,13 @@ class Layout:
         bits["day"] = (last - first).bit_length()
         return Layout(**bits, first_day=first, last_day=last)
 
-    def packed(self, fields: Fields) -> Keys:
-        """Keys of rows, without the unit; days counted from ``first_day``."""
-        key = fields.experiment
+    def packed(self, fields: Fields) -> Payload:
+        """Keys of rows, without the unit; days counted from ``first_day``.
+
+        Args:
+            fields: Of rows that fit: all of them together have 32 bits at most.
+        """
+        key: Payload = fields.experiment.astype(np.uint32)
         for width, value in (
             (self.arm, fields.arm),
             (self.category, fields.category),
@@ -100,8 +108,10 @@ class Layout:
             (self.n, fields.n),
             (self.c, fields.c),
         ):
-            key = (key << width) | value if width else key
-        return key.view(np.uint64)
+            if width:
+                key <<= np.uint32(width)
+                key |= value.astype(np.uint32, copy=False)
+        return key
 
     def unpacked(self, keys: Keys) -> Fields:
         """The fields of keys."""
@@ -112,7 +122,7 @@ class Layout:
             rest = rest >> width
         return Fields(*reversed(found))
 
-    def with_units(self, payload: Keys, units: Keys) -> Keys:
+    def with_units(self, payload: Payload, units: Keys) -> Keys:
         """Keys of rows, from :meth:`packed` and hashes of their units."""
         shift = np.uint64(self.payload)
         return ((units << np.uint64(BUCKET_BITS)) >> shift << shift) | payload

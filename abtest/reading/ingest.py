@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 
 import polars as pl
 
@@ -16,7 +17,8 @@ from abtest.config import EACH_ROW, LiftConfig
 from abtest.counting.counters import Counter as RowCounter
 from abtest.counting.counters import UnitCounter
 from abtest.counting.counts import UnitCounts
-from abtest.counting.packed import CannotPackError, PackedCounter
+from abtest.counting.name_codes import RowCodes, RowNames
+from abtest.counting.packed import HASHES, CannotPackError, CollisionError, PackedCounter
 from abtest.counting.sums import Sums
 from abtest.creatives.collecting import CreativeCollector
 from abtest.reading.columns import looks_at_creatives, resolve_columns
@@ -28,6 +30,7 @@ from caig.errors import DataError, Problem
 SHOWN_ROWS = 3
 SHOWN_PROBLEMS = 12
 THINGS_AT_ONCE = 1_000_000
+CODED_ROLES = {"experiment": "experiment_id", "arm": "arm", "category": "category"}
 QUARANTINE = ("file", "row", "reason")
 
 
@@ -91,15 +94,18 @@ def ingest(
         _read(files, config, columns, counter, lambda _file, _rows: None, counts_only=True)
         return counter.counts()
 
-    if "unit" in columns and config.design.randomisation == "unit":
-        once = _Once(on_batch)
+    once = _Once(on_batch)
+    for hashes in HASHES if "unit" in columns and config.design.randomisation == "unit" else ():
+        names = RowNames()
+        counter = PackedCounter(names, hashes=hashes)
         try:
-            reading = _read(files, config, columns, PackedCounter(), once.first_pass)
+            reading = _read(files, config, columns, counter, once.one_pass(), names=names)
             return reading.result(counts)
+        except CollisionError:
+            continue
         except CannotPackError:
-            reading = _read(files, config, columns, UnitCounter(), once.second_pass)
-            return reading.result(counts)
-    return _read(files, config, columns, UnitCounter(), on_batch).result(counts)
+            break
+    return _read(files, config, columns, UnitCounter(), once.one_pass()).result(counts)
 
 
 @dataclass
@@ -108,16 +114,17 @@ class _Once:
 
     on_batch: Callable[[LogFile, int], None]
     n_handed: int = 0
-    n_repeated: int = 0
 
-    def first_pass(self, file: LogFile, rows: int) -> None:
-        self.n_handed += 1
-        self.on_batch(file, rows)
+    def one_pass(self) -> Callable[[LogFile, int], None]:
+        """What to call after every batch of one pass over the log."""
+        number = count(1)
 
-    def second_pass(self, file: LogFile, rows: int) -> None:
-        self.n_repeated += 1
-        if self.n_repeated > self.n_handed:
-            self.on_batch(file, rows)
+        def hand(file: LogFile, rows: int) -> None:
+            if next(number) > self.n_handed:
+                self.n_handed += 1
+                self.on_batch(file, rows)
+
+        return hand
 
 
 def _read(
@@ -128,17 +135,18 @@ def _read(
     on_batch: Callable[[LogFile, int], None],
     *,
     counts_only: bool = False,
+    names: RowNames | None = None,
 ) -> "_Reading":
-    reading = _Reading(columns, config, rules(columns, config), counter)
+    reading = _Reading(columns, config, rules(columns, config), counter, names)
     if not counts_only:
         reading.creatives = CreativeCollector() if looks_at_creatives(config) else None
         reading.row_checks = RowChecks(columns)
     watched = _absent_defaults(columns, config)
     for file in files:
-        names = list(dict.fromkeys(columns.values()))
+        read = list(dict.fromkeys(columns.values()))
         if file.format == "ndjson":
-            names += watched.keys() - set(names)
-        for batch in batches(file, names, config.ingest.batch_rows):
+            read += watched.keys() - set(read)
+        for batch in batches(file, read, config.ingest.batch_rows):
             _refuse_late_columns(file, batch, watched)
             reading.add(file, batch)
             on_batch(file, batch.height)
@@ -155,6 +163,7 @@ class _Reading:
     config: LiftConfig
     rules: list[Rule]
     counter: RowCounter
+    names: RowNames | None
     things: list[pl.DataFrame] = field(default_factory=list)
     quarantined: list[pl.DataFrame] = field(default_factory=list)
     problems: dict[tuple[str, Rule], Problem] = field(default_factory=dict)
@@ -171,15 +180,27 @@ class _Reading:
         rows = canonical(batch, self.columns, self.config)
         if self.config.columns.arm == EACH_ROW:
             rows = self._with_numbered_arms(rows)
-        rows = self._checked(file, rows)
-        if rows.is_empty():
+        codes = self._codes(rows)
+        kept = self._checked(file, rows, is_coded=codes is not None)
+        if kept.is_empty():
+            if self.names is not None:
+                self.names.forget_latest()
             return
-        self._count_zones(file, rows)
-        filled = rows
-        if rows["_n"].min() == 0:
-            filled = rows.filter((pl.col("_n") > 0) | (pl.col("_c") > 0))
-        self.n_empty += rows.height - filled.height
-        self._count(filled)
+        self._count_zones(file, kept)
+        filled = kept
+        if kept["_n"].min() == 0:
+            filled = kept.filter((pl.col("_n") > 0) | (pl.col("_c") > 0))
+        self.n_empty += kept.height - filled.height
+        if filled is not rows and self.names is not None:
+            self.names.forget_latest()
+        self._count(filled, codes if filled is rows else None)
+
+    def _codes(self, rows: pl.DataFrame) -> RowCodes | None:
+        """Numbers of the rows' names, if the counter has use for them."""
+        if self.names is None:
+            return None
+        named = rows.select(experiment_id="_experiment_id", arm="_arm", category="_category")
+        return self.names.codes(named)
 
     def _count_zones(self, file: LogFile, rows: pl.DataFrame) -> None:
         """Rows by zone; times of a type have one zone."""
@@ -188,8 +209,8 @@ class _Reading:
         if rows.schema[self.columns["day"]].is_temporal():
             self.zones[(str(file.path), rows["_zone"][0])] += rows.height
             return
-        for zone, count in rows.group_by("_zone").len().drop_nulls().iter_rows():
-            self.zones[(str(file.path), zone)] += count
+        for zone, n_rows in rows.group_by("_zone").len().drop_nulls().iter_rows():
+            self.zones[(str(file.path), zone)] += n_rows
 
     def _with_numbered_arms(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Number an experiment's rows through the log; a row that is set aside keeps its number."""
@@ -203,16 +224,19 @@ class _Reading:
         self.rows_of_experiment.update(dict(lengths.iter_rows()))
         return numbered
 
-    def _checked(self, file: LogFile, rows: pl.DataFrame) -> pl.DataFrame:
-        if is_clean(rows, self.columns, self.config):
+    def _checked(self, file: LogFile, rows: pl.DataFrame, *, is_coded: bool) -> pl.DataFrame:
+        known = {}
+        if self.names is not None and is_coded:
+            known = {role: self.names.of[column].names for role, column in CODED_ROLES.items()}
+        if is_clean(rows, self.columns, self.config, known):
             return rows
         broken = [rule.broken.fill_null(value=False) for rule in self.rules]
         counts = rows.select(expr.sum().alias(str(i)) for i, expr in enumerate(broken)).row(0)
         if not any(counts):
             return rows
-        for rule, expr, count in zip(self.rules, broken, counts, strict=True):
-            if count:
-                self._record(file, rule, rows.filter(expr).head(SHOWN_ROWS), count)
+        for rule, expr, n_rows in zip(self.rules, broken, counts, strict=True):
+            if n_rows:
+                self._record(file, rule, rows.filter(expr).head(SHOWN_ROWS), n_rows)
         is_bad = pl.any_horizontal(broken)
         bad = rows.filter(is_bad)
         self.n_bad += bad.height
@@ -247,7 +271,7 @@ class _Reading:
             shown, count = before.rows or shown, (before.count or 0) + count
         self.problems[key] = Problem(f"column {rule.column}", rule.wrong, count, shown)
 
-    def _count(self, rows: pl.DataFrame) -> None:
+    def _count(self, rows: pl.DataFrame, codes: RowCodes | None) -> None:
         canonical_rows = rows.select(
             experiment_id="_experiment_id",
             arm="_arm",
@@ -257,7 +281,7 @@ class _Reading:
             n=pl.col("_n").cast(pl.Int64),
             c=pl.col("_c").cast(pl.Int64),
         )
-        self.counter.add(canonical_rows)
+        self.counter.add(canonical_rows, codes)
         if self.row_checks is not None:
             self.row_checks.add(rows)
         if self.creatives is not None:

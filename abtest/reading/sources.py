@@ -8,9 +8,11 @@ row instead of failing somewhere inside a parser.
 import glob
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from abtest.reading.damage import (
@@ -24,6 +26,7 @@ from abtest.reading.damage import (
     readable,
     refuse_undecodable,
 )
+from abtest.reading.row_groups import row_group_sizes
 from caig import text
 from caig.contracts.records import FileInput
 from caig.contracts.tables import find_contract
@@ -46,6 +49,8 @@ FORMATS = {
 ROW = "__row__"
 SAMPLE_BYTES = 1 << 16
 SAMPLE_LINES = 1_000
+MOST_ROWS_IN_GROUP = 2_000_000
+"""Larger row groups are left to the reader, which decodes them by and by."""
 REPEATED = "{}_duplicated_0"
 """How the CSV reader names the second of two columns that share a name."""
 
@@ -149,10 +154,10 @@ def batches(file: LogFile, columns: Sequence[str], batch_rows: int) -> Iterator[
     """
     n_read = 0
     with readable(file.path, file.format):
-        chosen = _scan(file, columns).select(columns).with_row_index(ROW, offset=1)
-        for batch in chosen.collect_batches(chunk_size=batch_rows, maintain_order=True):
-            n_read += batch.height
-            yield batch
+        for decoded in _decoded(file, columns, batch_rows):
+            for batch in _even_slices(decoded, batch_rows):
+                yield batch.with_row_index(ROW, offset=n_read + 1)
+                n_read += batch.height
         if file.format == "parquet" and n_read != (n_rows := _parquet_rows(file)):
             # Seen with damaged row groups: the reader loses them and says nothing.
             explain(file.path, file.format, f"{n_read:,} of its {n_rows:,} rows could be read")
@@ -276,6 +281,34 @@ def _unpacked_sha256(path: Path) -> str:
 
 def _parquet_rows(file: LogFile) -> int:
     return int(pl.scan_parquet(file.path, glob=False).select(pl.len()).collect().item())
+
+
+def _decoded(file: LogFile, columns: Sequence[str], batch_rows: int) -> Iterator[pl.DataFrame]:
+    """The rows as the reader hands them over best: row groups, or batches."""
+    scan = _scan(file, columns).select(columns)
+    sizes = row_group_sizes(file.path) if file.format == "parquet" else None
+    if not sizes or max(sizes) > MOST_ROWS_IN_GROUP:
+        yield from scan.collect_batches(chunk_size=batch_rows, maintain_order=True)
+        return
+    ends = [int(end) for end in np.cumsum(sizes)]
+    with ThreadPoolExecutor(1) as pool:
+        ahead: Future[pl.DataFrame] | None = None
+        first = 0
+        for end, following in zip(ends, [*ends[1:], None], strict=True):
+            if end - first < batch_rows and following is not None:
+                continue
+            decoding = pool.submit(scan.slice(first, end - first).collect)
+            if ahead is not None:
+                yield ahead.result()
+            ahead, first = decoding, end
+        if ahead is not None:
+            yield ahead.result()
+
+
+def _even_slices(rows: pl.DataFrame, most: int) -> Iterator[pl.DataFrame]:
+    """As few and as equal slices of at most ``most`` rows as can be."""
+    n_slices = -(-rows.height // most)
+    return rows.iter_slices(-(-rows.height // n_slices)) if n_slices else iter(())
 
 
 def _json_types(file: LogFile) -> dict[str, pl.DataType]:

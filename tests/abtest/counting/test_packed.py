@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from abtest.counting.counts import UnitCounts
-from abtest.counting.packed import CannotPackError, PackedCounter
+from abtest.counting.packed import CannotPackError, CollisionError, PackedCounter
 from abtest.counting.packed_keys import Fields, Layout
+from abtest.counting.packed_products import MOST_DENSE_LABELS, MOST_IN_FLOAT32
 from abtest.counting.sums import MOST_LABELS, Sums, sums_of
 from reference_models.shop.traffic import Faults, TrafficConfig, simulate_traffic
 
@@ -116,8 +117,28 @@ def test_batches_that_need_ever_more_bits():
     assert_counted(log, 200)
 
 
-def test_rows_kept_on_disk_are_counted_alike():
-    assert_counted(drawn(5_000, most=3), 500, rows_in_memory=1_200)
+@pytest.mark.parametrize("rows_at_once", [1, 300])
+def test_units_that_are_summed_a_few_at_a_time(rows_at_once, monkeypatch):
+    monkeypatch.setattr("abtest.counting.packed_buckets.ROWS_AT_ONCE", rows_at_once)
+    assert_counted(drawn(6_000, most=3))
+
+
+def test_counts_on_both_sides_of_what_short_numbers_hold():
+    """Products of counts up to 362 are made in 32 bits, larger ones in 64."""
+    for most in (MOST_IN_FLOAT32 // 8, MOST_IN_FLOAT32, 5 * MOST_IN_FLOAT32):
+        log = drawn(20_000, most=1, categories=3, days=2)
+        assert_counted(log.with_columns(n=pl.lit(most, pl.Int64), c=pl.lit(most, pl.Int64)))
+
+
+def test_more_days_than_dense_products_are_made_of():
+    log = drawn(8_000, days=MOST_DENSE_LABELS + 1, categories=MOST_DENSE_LABELS + 1)
+    assert log["category"].n_unique() > MOST_DENSE_LABELS < log["day"].n_unique()
+    assert_counted(log)
+
+
+def test_rows_of_which_some_are_kept_on_disk_are_counted_alike(monkeypatch):
+    monkeypatch.setattr("abtest.counting.packed_store.ROWS_AT_ONCE", 700)
+    assert_counted(drawn(5_000, most=3), 300, rows_in_memory=1_500)
 
 
 def test_more_categories_than_products_are_summed_of():
@@ -150,7 +171,7 @@ def colliding(bits: int):
 def test_units_that_share_a_hash_are_noticed(bits):
     counter = PackedCounter(hashes=colliding(bits))
     counter.add(drawn(5_000))
-    with pytest.raises(CannotPackError):
+    with pytest.raises(CollisionError):
         counter.sums()
 
 
@@ -163,7 +184,7 @@ def test_one_collision_among_many_units_is_noticed():
     log = drawn(5_000)
     assert {"u17", "u23"} <= set(log["unit_id"])
     counter.add(log)
-    with pytest.raises(CannotPackError):
+    with pytest.raises(CollisionError):
         counter.sums()
 
 
