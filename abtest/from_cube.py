@@ -15,18 +15,14 @@ import polars as pl
 
 from abtest.api import Analysis
 from abtest.config import LiftConfig
-from abtest.counting.cube import cube_sums, merge_cubes
-from abtest.health.checks import HealthReport
+from abtest.counting.cube import cube_sums
+from abtest.cubes.groups import refuse_unknown
+from abtest.cubes.merging import open_cubes
 from abtest.lift import LiftResult, analyse_sums
 from abtest.reading.ingest import Ingested
 from abtest.reading.sources import LogSource
-from caig.contracts.cubes import CUBE
-from caig.contracts.experiments import HEALTH, SAMPLE_RATIO, UNIT_METRICS
-from caig.contracts.health import SEQUENTIAL_RATIO
+from caig.contracts.experiments import UNIT_METRICS
 from caig.errors import DataError
-from caig.runs.store import Run
-
-WORST_FIRST = {"unhealthy": 0, "not_enough_traffic": 1, "healthy": 2, "not_applicable": 3}
 
 
 def analyse_cubes(names: Sequence[str | Path], config: LiftConfig) -> Analysis:
@@ -45,34 +41,13 @@ def analyse_cubes(names: Sequence[str | Path], config: LiftConfig) -> Analysis:
         raise DataError("a cube holds counts of units; design.randomisation must be unit")
     if config.overall.guardrails.keys() - {"ctr"}:
         raise DataError("a cube does not count units; only the guardrail ctr can be judged from it")
-    runs = [Run.open(Path(name)) for name in names]
-    for run in runs:
-        if CUBE.name not in run.manifest.artifacts:
-            raise DataError(f"{run.path}: holds no cube; write one with: caig lift LOG --cube")
-    cube = merge_cubes([run.table(CUBE.name) for run in runs])
-    chosen = config.cube
-    if chosen.first_day is not None:
-        cube = cube.filter(pl.col("day") >= chosen.first_day)
-    if chosen.last_day is not None:
-        cube = cube.filter(pl.col("day") <= chosen.last_day)
-    if cube.is_empty():
-        raise DataError(f"{runs[0].path}: nothing is left between the chosen days")
-    sums = cube_sums(cube, groups=chosen.groups)
-    result = _without_units(analyse_sums(sums, config, health=_health(runs)))
-    roles = {"cube" if i == 0 else f"cube_{i + 1}": run for i, run in enumerate(runs)}
-    return Analysis(result, config, LogSource((), roles), _ingested(cube, result), started_at)
-
-
-def _health(runs: Sequence[Run]) -> HealthReport:
-    """Every check of every run, the worst outcome of each."""
-    worst = pl.col("status").replace_strict(WORST_FIRST, return_dtype=pl.Int8)
-    found = (
-        pl.concat([HEALTH.empty(), *(run.table("health") for run in runs)])
-        .sort("experiment_id", worst, maintain_order=True)
-        .unique(["experiment_id", "check"], keep="first", maintain_order=True)
-        .with_columns(pl.format("{}, in the run that read the log", "detail").alias("detail"))
-    )
-    return HealthReport(found, SAMPLE_RATIO.empty(), SEQUENTIAL_RATIO.empty())
+    cubes = open_cubes(names)
+    refuse_unknown(config.cube.groups, cubes.categories())
+    cube = cubes.between(config.cube)
+    sums = cube_sums(cube, groups=config.cube.groups)
+    result = _without_units(analyse_sums(sums, config, health=cubes.health))
+    source = LogSource((), cubes.roles())
+    return Analysis(result, config, source, _ingested(cube, result), started_at)
 
 
 def _without_units(result: LiftResult) -> LiftResult:

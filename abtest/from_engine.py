@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from abtest.api import Analysis
 from abtest.config import LiftConfig
-from abtest.counting.engines import open_engine
+from abtest.counting.engines import open_engine, without_password
 from abtest.lift import analyse_sums
 from abtest.reading.ingest import Ingested
 from abtest.reading.sources import LogSource
@@ -24,11 +24,14 @@ def analyse_table(name: str, config: LiftConfig) -> Analysis:
         PrerequisiteError: The engine's packages are not installed.
     """
     started_at = datetime.now(UTC)
+    shown = without_password(name)
     if config.units.cube or config.units.aa_replicates:
-        raise DataError(f"{name}: cubes and re-randomising need counts by unit; name files instead")
+        raise DataError(
+            f"{shown}: cubes and re-randomising need counts by unit; name files instead"
+        )
     if config.columns.impression or config.columns.assigned or config.creatives.tables:
         raise DataError(
-            f"{name}: columns.impression, columns.assigned and creatives.tables need the rows, "
+            f"{shown}: columns.impression, columns.assigned and creatives.tables need the rows, "
             "which stay in the engine; leave them out, or name files instead"
         )
     table = open_engine(name)
@@ -54,5 +57,6 @@ def analyse_table(name: str, config: LiftConfig) -> Analysis:
     try:
         result = analyse_sums(ingested.sums, config)
     except DataError as error:
-        raise DataError(f"{name}: {error}") from None
-    return Analysis(result, config, LogSource((), {}, tables=(name,)), ingested, started_at)
+        raise DataError(f"{shown}: {error}") from None
+    source = LogSource((), {}, tables=(shown,))
+    return Analysis(result, config, source, ingested, started_at)

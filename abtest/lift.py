@@ -6,11 +6,10 @@ the same analysis can be run on merged sums, on simulated ones, or again with an
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
-from abtest.categories.multiplicity import adjusted_p_values, family_text
 from abtest.categories.shrinkage import shrink_cells
+from abtest.categories.verdicts import corrected_cells, verdict
 from abtest.config import LiftConfig
 from abtest.counting.counts import UnitCounts, cumulative_moments, total_moments
 from abtest.counting.sums import Sums, sums_of
@@ -32,8 +31,6 @@ from caig.contracts.experiments import (
 )
 from caig.contracts.health import SEQUENTIAL_RATIO
 from caig.errors import DataError
-
-PRIMARY = "primary test, not corrected"
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,7 @@ def _lift_table(
     cells: pl.DataFrame, config: LiftConfig, withheld: dict[str, list[str]]
 ) -> pl.DataFrame:
     parts = [
-        _with_adjusted(experiment, config)
+        corrected_cells(experiment, config.analysis.correction)
         for experiment in cells.partition_by("experiment_id", maintain_order=True)
     ]
     has_units = config.design.randomisation == "unit"
@@ -174,42 +171,9 @@ def _lift_table(
             **traffic,
             alpha=pl.lit(config.analysis.alpha),
             ci_method=pl.lit(CI_METHODS[config.design.randomisation]),
-            verdict=_verdict(config.analysis.alpha, list(withheld)),
+            verdict=verdict(config.analysis.alpha, withheld),
         )
         .select(LIFT_TABLE.schema.names())
-    )
-
-
-def _with_adjusted(cells: pl.DataFrame, config: LiftConfig) -> pl.DataFrame:
-    """Correct within an experiment: category cells are one family, overall rows another."""
-    correction = config.analysis.correction
-    p = cells["p_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    is_overall = (cells["category"] == ALL_CATEGORIES).to_numpy()
-    by_category = adjusted_p_values(np.where(is_overall, np.nan, p), correction)
-    overall = adjusted_p_values(np.where(is_overall, p, np.nan), correction)
-    n_categories, n_contrasts = (
-        int((~np.isnan(family)).sum()) for family in (by_category, overall)
-    )
-    overall_text = family_text(correction, n_contrasts) if n_contrasts > 1 else PRIMARY
-    texts = np.where(is_overall, overall_text, family_text(correction, n_categories))
-    return cells.with_columns(
-        p_value_adj=pl.Series(np.where(is_overall, overall, by_category)).fill_nan(None),
-        adjustment=pl.Series(texts.tolist(), dtype=pl.String),
-    )
-
-
-def _verdict(alpha: float, withheld: list[str]) -> pl.Expr:
-    is_significant = pl.col("p_value_adj") < alpha
-    return (
-        pl.when(pl.col("experiment_id").is_in(withheld))
-        .then(pl.lit("withheld"))
-        .when(pl.col("status") != "ok")
-        .then(pl.lit("insufficient"))
-        .when(is_significant & (pl.col("rel_lift") > 0))
-        .then(pl.lit("win"))
-        .when(is_significant)
-        .then(pl.lit("loss"))
-        .otherwise(pl.lit("flat"))
     )
 
 

@@ -1,6 +1,7 @@
 """Whether log lifts differ between categories, allowing for the errors they share.
 
-Cochran's Q takes errors as independent. With the covariance V of all errors the Wald statistic of
+Cochran's Q, with the spread learned from it, stands in :mod:`abtest.categories.shrinkage` and takes
+errors as independent. With the covariance V of all errors the Wald statistic of
 equal lifts is ``min over mu of (y - mu)' V^-1 (y - mu)``, which is ``(C y)' (C V C')^-1 (C y)`` for
 any k - 1 independent contrasts C. It is computed on the errors' own scale, ``y / se``, where V is
 their correlation: categories differ in traffic by powers of ten, their correlations do not. Where
@@ -63,7 +64,7 @@ def wald_heterogeneity(y: Floats, covariance: Floats) -> JointTest:
 
 
 def joint_heterogeneity(cells: pl.DataFrame, sums: Sums, *, design: Design) -> pl.DataFrame:
-    """``joint_heterogeneity/1`` of every contrast with at least two tested categories.
+    """``joint_heterogeneity/2`` of every contrast with at least two tested categories.
 
     Args:
         cells: Estimated cells (:func:`abtest.estimation.cells.estimate_cells`) with
@@ -88,18 +89,12 @@ def _row(group: pl.DataFrame, sums: Sums, design: Design) -> dict[str, object]:
     test = wald_heterogeneity(y, covariance) if np.isfinite(covariance).all() else None
     if test and test.rank == 0:
         test = None
-    by_method = {method: heterogeneity(y, v, method) for method in ("reml", "pm", "dl")}
-    spread = by_method["reml"]
     return {
         "experiment_id": group["experiment_id"][0],
         "contrast": group["contrast"][0],
-        "n_categories": group.height,
         "wald": test.wald if test else None,
-        "df": group.height - 1,
         "rank": test.rank if test else None,
         "p_value": test.p_value if test else None,
-        "q": spread.q,
-        "q_p_value": spread.p_value,
-        "i2": spread.i2,
-        **{f"tau_{method}": float(np.sqrt(by_method[method].tau2)) for method in by_method},
+        "tau_pm": float(np.sqrt(heterogeneity(y, v, "pm").tau2)),
+        "tau_dl": float(np.sqrt(heterogeneity(y, v, "dl").tau2)),
     }

@@ -1,20 +1,30 @@
 """The report's further tables: which columns of which contract are shown, under which words.
 
-Nothing is computed here. A table of a contrast is shown if it has rows; every cell goes through
-:mod:`caig.text`, so that figures read alike everywhere. HTML and Markdown show the same cells.
+Nothing is computed here. A table of a contrast is shown if it has rows, and if it says what is so
+rather than what was counted, only where a verdict may be given. HTML and Markdown show the same
+cells.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
-from caig import text
+from abtest.reporting.detail_cells import (
+    Cell,
+    count,
+    ctr,
+    interval,
+    lift,
+    limits,
+    name,
+    number,
+    p_value,
+    share,
+    words,
+    yes,
+)
 from caig.contracts.experiments import ALL_CATEGORIES
 
-Row = dict[str, Any]
-Cell = Callable[[Row], str]
 MOST_ROWS = 120
 FOLDED_BEYOND = 12
 DECISION_METHODS = ("max_z",)
@@ -31,6 +41,7 @@ class Detail:
         columns: Heading and cell of every column.
         keep: Rows that are shown.
         first: Column whose smallest values come first; None leaves the table's order.
+        decides: It names winners, chances or states; left out where the verdict is withheld.
     """
 
     identifier: str
@@ -39,6 +50,7 @@ class Detail:
     columns: tuple[tuple[str, Cell], ...]
     keep: pl.Expr | None = None
     first: str | None = None
+    decides: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,61 +67,6 @@ class DetailView:
     def is_long(self) -> bool:
         """Whether HTML shows it folded."""
         return len(self.rows) > FOLDED_BEYOND
-
-
-def name(column: str) -> Cell:
-    """A name from the log; the overall row is called so."""
-    return lambda row: "Overall" if row[column] == ALL_CATEGORIES else str(row[column])
-
-
-def words(column: str) -> Cell:
-    """A text of ours, its underscores as spaces."""
-    return lambda row: text.UNKNOWN if row[column] is None else str(row[column]).replace("_", " ")
-
-
-def lift(column: str) -> Cell:
-    """A relative lift."""
-    return lambda row: text.lift(row[column])
-
-
-def interval(column: str) -> Cell:
-    """The interval of a relative lift."""
-    return lambda row: text.interval(row[f"{column}_ci_lower"], row[f"{column}_ci_upper"])
-
-
-def limits(lower: str, upper: str) -> Cell:
-    """Two limits of a relative lift that are columns of their own."""
-    return lambda row: text.interval(row[lower], row[upper])
-
-
-def p_value(column: str) -> Cell:
-    """A p-value."""
-    return lambda row: text.p_value(row[column])
-
-
-def share(column: str) -> Cell:
-    """A fraction, in percent."""
-    return lambda row: text.percent(row[column])
-
-
-def ctr(column: str) -> Cell:
-    """A click-through rate."""
-    return lambda row: text.ctr(row[column])
-
-
-def count(column: str) -> Cell:
-    """A count."""
-    return lambda row: text.count(row[column])
-
-
-def number(column: str, decimals: int = 2) -> Cell:
-    """A plain figure."""
-    return lambda row: text.UNKNOWN if row[column] is None else f"{row[column]:.{decimals}f}"
-
-
-def yes(column: str) -> Cell:
-    """Yes, no, or not known."""
-    return lambda row: text.UNKNOWN if row[column] is None else "yes" if row[column] else "no"
 
 
 DETAILS = (
@@ -157,19 +114,29 @@ DETAILS = (
         pl.col("category") == ALL_CATEGORIES,
     ),
     Detail(
-        "joint_heterogeneity/1",
+        "heterogeneity/1",
         "Do categories differ?",
-        "Wald: with the covariance of the categories' errors, as units meet several. tau: standard "
-        "deviation of true log lifts by three estimators.",
+        "Errors of categories taken as independent. tau: standard deviation of true log lifts; "
+        "mean lift: of true lifts.",
         (
             ("categories", count("n_categories")),
+            ("Q", number("q", 1)),
+            ("p", p_value("p_value")),
+            ("I2", share("i2")),
+            ("tau", number("tau", 3)),
+            ("mean lift", lift("mean_lift")),
+            ("interval", interval("mean_lift")),
+        ),
+    ),
+    Detail(
+        "joint_heterogeneity/2",
+        "Do categories differ, allowing for the errors they share?",
+        "Wald: with the covariance of the categories' errors, as units meet several. tau by "
+        "Paule-Mandel and DerSimonian-Laird, for comparison.",
+        (
             ("Wald", number("wald", 1)),
             ("df", count("rank")),
             ("p", p_value("p_value")),
-            ("Q", number("q", 1)),
-            ("p of Q", p_value("q_p_value")),
-            ("I2", share("i2")),
-            ("tau REML", number("tau_reml", 3)),
             ("tau PM", number("tau_pm", 3)),
             ("tau DL", number("tau_dl", 3)),
         ),
@@ -188,6 +155,7 @@ DETAILS = (
             ("M", number("type_m")),
             ("S", share("type_s")),
         ),
+        decides=True,
     ),
     Detail(
         "category_intervals/1",
@@ -200,6 +168,7 @@ DETAILS = (
             ("p adj.", p_value("p_value_adj")),
         ),
         pl.col("method").is_in(DECISION_METHODS),
+        decides=True,
     ),
     Detail(
         "category_posterior/1",
@@ -214,6 +183,7 @@ DETAILS = (
             ("loss if shipped", lift("expected_loss_ship")),
             ("loss if held", lift("expected_loss_hold")),
         ),
+        decides=True,
     ),
     Detail(
         "adjusted_lifts/1",
@@ -239,6 +209,7 @@ DETAILS = (
             ("p corr.", p_value("p_value_adj")),
             ("state", words("state")),
         ),
+        decides=True,
     ),
     Detail(
         "arm_comparison/1",
@@ -253,6 +224,7 @@ DETAILS = (
             ("loss if chosen", lift("expected_loss")),
             ("in best set", yes("in_best_set")),
         ),
+        decides=True,
     ),
     Detail(
         "day_effects/1",
@@ -269,6 +241,7 @@ DETAILS = (
             ("p of trend", p_value("trend_p_value")),
             ("reading", words("trend")),
         ),
+        decides=True,
     ),
     Detail(
         "looks/1",
@@ -284,6 +257,7 @@ DETAILS = (
             ("always-valid p", p_value("p_value_anytime")),
         ),
         pl.col("category") == ALL_CATEGORIES,
+        decides=True,
     ),
     Detail(
         "aa_test/1",
@@ -357,34 +331,48 @@ DETAILS = (
 
 
 def detail_views(
-    details: dict[str, pl.DataFrame], experiment: str, contrast: str
-) -> list[DetailView]:
+    tables: dict[str, pl.DataFrame], experiment: str, contrast: str, *, is_withheld: bool = False
+) -> tuple[list[DetailView], list[str]]:
     """The further tables of one contrast that have rows.
 
     Args:
-        details: Tables by contract identifier.
+        tables: Tables by contract identifier.
         experiment: Experiment.
         contrast: Contrast; a table that compares arms is shown with each.
+        is_withheld: Whether the contrast's verdict is withheld.
+
+    Returns:
+        The tables to show, and the titles of those that were left out because they decide.
     """
-    views = []
+    views, left_out = [], []
     for detail in DETAILS:
-        table = details.get(detail.identifier)
-        if table is None or table.is_empty():
-            continue
-        shown = table.filter(pl.col("experiment_id") == experiment)
-        if "contrast" in table.columns and "arm" not in table.columns:
-            shown = shown.filter(pl.col("contrast") == contrast)
-        if detail.keep is not None:
-            shown = shown.filter(detail.keep)
-        if detail.first is not None:
-            shown = shown.sort(detail.first, maintain_order=True)
+        shown = _rows(detail, tables, experiment, contrast)
         if shown.is_empty():
+            continue
+        if is_withheld and detail.decides:
+            left_out.append(detail.title)
             continue
         rows = tuple(
             tuple(cell(row) for _, cell in detail.columns)
             for row in shown.head(MOST_ROWS).iter_rows(named=True)
         )
         headings = tuple(heading for heading, _ in detail.columns)
-        left_out = shown.height - len(rows)
-        views.append(DetailView(detail.title, detail.note, headings, rows, left_out))
-    return views
+        n_left_out = shown.height - len(rows)
+        views.append(DetailView(detail.title, detail.note, headings, rows, n_left_out))
+    return views, left_out
+
+
+def _rows(
+    detail: Detail, tables: dict[str, pl.DataFrame], experiment: str, contrast: str
+) -> pl.DataFrame:
+    table = tables.get(detail.identifier)
+    if table is None or table.is_empty():
+        return pl.DataFrame()
+    shown = table.filter(pl.col("experiment_id") == experiment)
+    if "contrast" in table.columns and "arm" not in table.columns:
+        shown = shown.filter(pl.col("contrast") == contrast)
+    if detail.keep is not None:
+        shown = shown.filter(detail.keep)
+    if detail.first is not None:
+        shown = shown.sort(detail.first, maintain_order=True)
+    return shown

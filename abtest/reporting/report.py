@@ -122,6 +122,10 @@ def _view(result: LiftResult, config: LiftConfig, facts: ReportFacts) -> dict[st
 def _section(result: LiftResult, summary: ContrastSummary) -> dict[str, Any]:
     checks = result.health.checks.filter(pl.col("experiment_id") == summary.experiment)
     arms = result.arms.filter(pl.col("experiment_id") == summary.experiment)
+    is_withheld = summary.tone == "withheld"
+    details, left_out = detail_views(
+        result.tables(), summary.experiment, summary.contrast, is_withheld=is_withheld
+    )
     return {
         "summary": summary,
         "facts": _facts(summary, arms),
@@ -141,8 +145,9 @@ def _section(result: LiftResult, summary: ContrastSummary) -> dict[str, Any]:
         "daily": Markup(daily_plot(summary.daily)),
         "rows": [_row_view(row) for row in (*summary.categories, summary.overall)],
         "per_unit": [_per_unit_view(row) for row in summary.per_unit],
-        "details": detail_views(result.details, summary.experiment, summary.contrast),
-        "is_withheld": summary.tone == "withheld",
+        "details": details,
+        "left_out": left_out,
+        "is_withheld": is_withheld,
     }
 
 

@@ -7,13 +7,15 @@ lift that could have been found, and a failed health check comes before any lift
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from abtest.lift import LiftResult
 from caig import text
 from caig.contracts.experiments import ALL_CATEGORIES
+
+if TYPE_CHECKING:  # sentences are also said of tables alone, without importing the analysis
+    from abtest.lift import LiftResult
 
 Row = dict[str, Any]
 CONTRAST = ("experiment_id", "contrast")
@@ -48,7 +50,7 @@ class ContrastSummary:
     per_unit: tuple[Row, ...]
 
 
-def summarise(result: LiftResult, *, limit: int | None = None) -> list[ContrastSummary]:
+def summarise(result: "LiftResult", *, limit: int | None = None) -> list[ContrastSummary]:
     """Summaries of the contrasts of a result, in the table's order.
 
     Args:
@@ -120,7 +122,7 @@ class _RowsOf(NamedTuple):
     withheld: dict[str, list[str]]
 
     @classmethod
-    def result(cls, result: LiftResult, wanted: pl.DataFrame) -> "_RowsOf":
+    def result(cls, result: "LiftResult", wanted: pl.DataFrame) -> "_RowsOf":
         """Gather the rows of the contrasts in ``wanted``, each table read once."""
         is_overall = pl.col("category") == ALL_CATEGORIES
         traffic = pl.col("impressions_control") + pl.col("impressions_treatment")
@@ -172,7 +174,9 @@ def _notes(rows: _RowsOf, key: tuple[str, str]) -> list[str]:
         f"{text.CHECK_WORDS[check['check']]} is unhealthy: {check['detail']}."
         for check in rows.unhealthy.get(key[:1], ())
     ]
-    notes += _bot_notes(rows.without_bots.get(key, ()))
+    is_withheld = key[0] in rows.withheld
+    if not is_withheld:  # a lift beside a withheld verdict would be taken for one
+        notes += _bot_notes(rows.without_bots.get(key, ()))
     notes += _exposure_notes(rows.per_unit.get(key, ()))
     categories = rows.categories.get(key, [])
     if not categories:
@@ -180,7 +184,7 @@ def _notes(rows: _RowsOf, key: tuple[str, str]) -> list[str]:
     found = Counter(row["verdict"] for row in categories)
     noun = text.plural(len(categories), "category", "categories")
     notes.append(f"{noun}: {text.tally(found)} ({categories[0]['adjustment']}).")
-    spread = rows.spread.get(key, ())
+    spread = () if is_withheld else rows.spread.get(key, ())
     return [*notes, *(_spread_sentence(row, categories[0]["alpha"]) for row in spread)]
 
 

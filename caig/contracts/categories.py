@@ -193,11 +193,11 @@ TOP_CATEGORIES = TableContract(
 
 JOINT_HETEROGENEITY = TableContract(
     "joint_heterogeneity",
-    1,
-    "Whether the lift of one contrast differs between categories, by several statistics.",
+    2,
+    "Whether the lift of one contrast differs between categories, allowing for the errors they "
+    "share; beside heterogeneity, which takes them as independent.",
     (
         *_KEY,
-        Column("n_categories", pl.Int64, "Tested categories (count).", lower=2),
         Column(
             "wald",
             pl.Float64,
@@ -206,23 +206,22 @@ JOINT_HETEROGENEITY = TableContract(
             nullable=True,
             lower=0,
         ),
-        Column("df", pl.Int64, "n_categories - 1.", lower=1),
         Column(
             "rank",
             pl.Int64,
-            "Rank of the differences' covariance, the test's degrees of freedom; below df where "
-            "it is singular.",
+            "Degrees of freedom: rank of the differences' covariance, the number of categories "
+            "less 1, or below where it is singular.",
             nullable=True,
             lower=1,
         ),
         _probability("p_value", "Of wald, chi-square.", nullable=True),
-        Column("q", pl.Float64, "Cochran's Q: errors taken as independent.", lower=0),
-        _probability("q_p_value", "Of q, chi-square on df."),
-        _probability("i2", "Share of the variation that is not noise."),
-        Column("tau_reml", pl.Float64, "Spread of true log lifts, restricted ML.", lower=0),
-        Column("tau_pm", pl.Float64, "The same, Paule-Mandel.", lower=0),
-        Column("tau_dl", pl.Float64, "The same, DerSimonian-Laird.", lower=0),
+        Column(
+            "tau_pm",
+            pl.Float64,
+            "Spread of true log lifts by Paule and Mandel; heterogeneity has it by restricted ML.",
+            lower=0,
+        ),
+        Column("tau_dl", pl.Float64, "The same by DerSimonian and Laird.", lower=0),
     ),
     key=("experiment_id", "contrast"),
-    invariants=(Invariant("rank <= df", pl.col("rank") <= pl.col("df")),),
 )

@@ -48,7 +48,20 @@ TABLES = (
 def traffic(tmp_path_factory):
     """A run of ``caig make-data``: small, but with every category."""
     root = tmp_path_factory.mktemp("traffic")
-    assert run(["make-data", "--set", "n_users=4000", "--runs", str(root)]) == 0
+    assert (
+        run(
+            [
+                "make-data",
+                "--set",
+                "n_users=4000",
+                "--set",
+                "ads.per_product=0",
+                "--runs",
+                str(root),
+            ]
+        )
+        == 0
+    )
     (made,) = root.iterdir()
     return made
 
@@ -70,6 +83,7 @@ def test_run_of_simulated_traffic(lift, traffic):
         "config": "text/toml",
         "log": "application/jsonl",
         **{name: f"{name}/1" for name in TABLES},
+        "joint_heterogeneity": "joint_heterogeneity/2",
         "report_html": "text/html",
         "report_md": "text/markdown",
         "report_json": "application/json",
@@ -351,7 +365,14 @@ def test_days_of_the_experiment_are_no_period_before(lift, traffic, tmp_path):
 
 
 def test_bots_are_found_and_the_lift_without_them_is_said(lift, tmp_path):
-    settings = ["--set", "n_users=4000", "--set", "faults.bot_units=4"]
+    settings = [
+        "--set",
+        "n_users=4000",
+        "--set",
+        "faults.bot_units=4",
+        "--set",
+        "ads.per_product=0",
+    ]
     assert run(["make-data", *settings, "--runs", str(tmp_path / "bots")]) == 0
     (bots,) = (tmp_path / "bots").iterdir()
     outcome = lift(bots, *REPORT_RARE)

@@ -73,6 +73,8 @@ def test_days_and_groups_are_chosen_without_the_log(lift, log, whole, tmp_path):
     assert_frame_equal(again.select(FIGURES[:-1]), exact.select(FIGURES[:-1]))
     late = ("--set", "cube.first_day=2030-01-01")
     lift(whole, "--from-cube", *late, runs="late").assert_refused("nothing is left")
+    typo = ("--set", 'cube.groups={Bots = "Footwear"}')
+    lift(whole, "--from-cube", *typo, runs="typo").assert_refused("no category 'Bots'", "Boots")
 
 
 def test_an_unhealthy_log_stays_unhealthy_in_its_cube(lift, tmp_path):
@@ -85,7 +87,20 @@ def test_an_unhealthy_log_stays_unhealthy_in_its_cube(lift, tmp_path):
 
 
 def test_a_run_without_a_cube_and_per_unit_guardrails_are_refused(lift, whole, tmp_path):
-    assert run(["make-data", "--set", "n_users=1000", "--runs", str(tmp_path / "data")]) == 0
+    assert (
+        run(
+            [
+                "make-data",
+                "--set",
+                "n_users=1000",
+                "--set",
+                "ads.per_product=0",
+                "--runs",
+                str(tmp_path / "data"),
+            ]
+        )
+        == 0
+    )
     (data,) = (tmp_path / "data").iterdir()
     lift(data, "--from-cube").assert_refused("holds no cube", "--cube")
     guardrail = ("--set", "overall.guardrails={clicks_per_unit = 0.02}")

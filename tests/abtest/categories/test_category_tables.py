@@ -26,7 +26,7 @@ from caig.contracts.categories import (
     SELECTED_LIFTS,
     TOP_CATEGORIES,
 )
-from caig.contracts.experiments import ALL_CATEGORIES
+from caig.contracts.experiments import ALL_CATEGORIES, HETEROGENEITY
 from caig.contracts.table import check
 from reference_models.shop.traffic import TrafficConfig, simulate_traffic
 
@@ -105,7 +105,10 @@ def test_every_table_keeps_its_contract(cells, sums, config, log):
     assert set(posterior["method"]) == {"empirical_bayes"}
     joint = check(joint_heterogeneity(cells, sums, design=config.design), JOINT_HETEROGENEITY)
     assert joint.height == 2
-    assert (joint["rank"] == joint["df"]).all()
+    spread = check(shrink_cells(cells, 0.05).heterogeneity, HETEROGENEITY)
+    assert joint["rank"].to_list() == [n - 1 for n in spread["n_categories"]]
+    # Every figure has one table; the two p-values are of two tests.
+    assert set(joint.columns) & set(spread.columns) == {"experiment_id", "contrast", "p_value"}
     check(selected_lifts(cells, analysis=config.analysis), SELECTED_LIFTS)
     lifts = analyse_lift(counts_of(log), config).lift_table
     check(top_categories(lifts, categories=ALL_METHODS), TOP_CATEGORIES)
@@ -239,7 +242,8 @@ def test_few_categories_of_impressions_have_beta_posteriors():
     assert posterior["p_better"][0] == pytest.approx(0.81199680313, abs=1e-9)
     assert selected["category"].to_list() == ["B"]
     assert 0 < selected["rel_lift_corrected"][0] < selected["rel_lift"][0]
-    assert joint["wald"][0] == pytest.approx(joint["q"][0], rel=1e-9)
+    spread = shrink_cells(cells, 0.05).heterogeneity
+    assert joint["wald"][0] == pytest.approx(spread["q"][0], rel=1e-9)
     assert joint["rank"][0] == 1
 
 

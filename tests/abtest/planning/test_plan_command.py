@@ -37,7 +37,20 @@ def plan(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def traffic(tmp_path_factory):
     root = tmp_path_factory.mktemp("traffic")
-    assert run(["make-data", "--set", "n_users=4000", "--runs", str(root)]) == 0
+    assert (
+        run(
+            [
+                "make-data",
+                "--set",
+                "n_users=4000",
+                "--set",
+                "ads.per_product=0",
+                "--runs",
+                str(root),
+            ]
+        )
+        == 0
+    )
     (made,) = root.iterdir()
     return made
 
