@@ -10,6 +10,7 @@ from rich.table import Table
 
 from caig.errors import ArtifactError
 from caig.runs.catalog import RunEntry, find_run, lineage, list_runs
+from caig.runs.images import altered_images
 from caig.runs.store import Run
 
 RunsRoot = Annotated[Path, Parameter(name="--runs")]
@@ -88,7 +89,7 @@ def verify(*run: str, runs: RunsRoot = Path("runs")) -> None:
         Run.open(entry.path) for entry in entries if entry.status == "complete"
     ]
     for found in chosen:
-        broken = found.problems()
+        broken = found.problems() + altered_images(found.path)
         problems += broken
         state = "intact" if not broken else f"{len(broken)} problem(s)"
         print(f"{found.run_id}: {state}")

@@ -109,9 +109,23 @@ class RunWriter:
         checked.write_parquet(self.path / relative, compression="zstd", statistics=True)
         self._artifacts[name] = self._described(relative, contract.identifier, checked.height)
 
+    def adopt_table(self, contract: TableContract, relative: str, n_rows: int) -> None:
+        """Record a Parquet file written into the folder in pieces; its writer checked each."""
+        self._refuse_repeat(contract.name)
+        self._artifacts[contract.name] = self._described(relative, contract.identifier, n_rows)
+
     def write_text(self, name: str, relative: str, text: str, media_type: str) -> None:
         """Store a text file, e.g. a report."""
         self._add_bytes(name, relative, text.encode(), media_type)
+
+    def write_bytes(self, name: str, relative: str, content: bytes, media_type: str) -> None:
+        """Store a file of any kind, e.g. a picture."""
+        self._add_bytes(name, relative, content, media_type)
+
+    def adopt_file(self, name: str, relative: str, media_type: str) -> None:
+        """Record a file that was written into the folder, e.g. weights too large to hold twice."""
+        self._refuse_repeat(name)
+        self._artifacts[name] = self._described(relative, media_type)
 
     def write_frame(self, name: str, frame: pl.DataFrame) -> None:
         """Store a table that has no contract because its columns are the user's own."""

@@ -68,10 +68,11 @@ CATEGORIES: tuple[Category, ...] = (
     Category("Honey", "Food", 0.013),
 )
 
-PRODUCTS_PER_CATEGORY = 3
+DRAWINGS_PER_CATEGORY = 4
+"""Drawn products of a category: two to train on, one to choose by, one to report on."""
 
 
-def product_ids(category: Category) -> list[str]:
-    """Identifiers of the category's products, e.g. ``table-lamps-1``."""
+def drawing_ids(category: Category) -> list[str]:
+    """Identifiers of the category's drawn products, e.g. ``table-lamps-1``."""
     slug = category.name.lower().replace(" ", "-")
-    return [f"{slug}-{number}" for number in range(1, PRODUCTS_PER_CATEGORY + 1)]
+    return [f"{slug}-{number}" for number in range(1, DRAWINGS_PER_CATEGORY + 1)]

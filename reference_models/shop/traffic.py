@@ -4,9 +4,11 @@ Users differ in how often they come and how readily they click, so the impressio
 dependent; an analysis that treats them as independent is overconfident here as it would be in a
 real shop. A user keeps one arm and meets many categories. The true lift of every category is known.
 
-Pictures play no part in this module: an arm is a label with a true effect.
+Without ads, an arm is a label with a true effect on each category. With them, the click model's
+rate of the very ad that a user is shown decides.
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -16,9 +18,8 @@ from pydantic import Field, field_validator
 
 from caig.config import Config
 from caig.contracts.experiments import ALL_CATEGORIES, IMPRESSION_LOG, TRAFFIC_TRUTH
-from reference_models.shop.catalogue import CATEGORIES, product_ids
-
-ARMS = ("control", "treatment")
+from reference_models.shop.catalogue import CATEGORIES, DRAWINGS_PER_CATEGORY, drawing_ids
+from reference_models.shop.creatives import ARMS, Ad
 
 
 class Faults(Config):
@@ -88,22 +89,28 @@ class SimulatedTraffic(NamedTuple):
     truth: pl.DataFrame
 
 
-def simulate_traffic(config: TrafficConfig) -> SimulatedTraffic:
+def simulate_traffic(
+    config: TrafficConfig, ads: tuple[Sequence[Ad], Sequence[Ad]] | None = None
+) -> SimulatedTraffic:
     """Draw a log of one experiment.
 
-    A user's impressions are Poisson with gamma mean; each falls on a day and a category; it is
-    clicked with probability ``ctr(category) * (1 + lift(category))^treatment *
+    A user's impressions are Poisson with gamma mean; each falls on a day, a category and one of
+    its products; it is clicked with probability ``ctr(product) * (1 + lift(product))^treatment *
     propensity(user)``, where propensity has mean 1 and is independent of activity, so that the
     table of truth is exact in expectation. The probability is capped at 0.9.
 
     Args:
         config: What to draw.
+        ads: Ads of control and of treatment, one of each product in the same order, products
+            sorted by category and equally many in each. Without them a category's CTR is its base
+            rate and its lift is ``drawn_lifts``.
 
     Returns:
         Log and truth.
     """
     rng = np.random.default_rng(config.seed)
-    truth = _draw_truth(config, rng)
+    share, lifts = _drawn(config, rng)
+    shown = _labels(lifts) if ads is None else _pictures(*ads)
     n = config.n_users
     activity = rng.gamma(config.activity_shape, 1 / config.activity_shape, n)
     propensity = rng.gamma(config.propensity_shape, 1 / config.propensity_shape, n)
@@ -111,56 +118,82 @@ def simulate_traffic(config: TrafficConfig) -> SimulatedTraffic:
 
     user = np.repeat(np.arange(n), rng.poisson(config.impressions_per_user * activity))
     day = rng.integers(config.n_days, size=user.size)
-    category = rng.choice(len(CATEGORIES), size=user.size, p=truth.share)
-    product = rng.integers(len(product_ids(CATEGORIES[0])), size=user.size)
+    category = rng.choice(len(CATEGORIES), size=user.size, p=share)
+    product = category * shown.per_category + rng.integers(shown.per_category, size=user.size)
     treated = is_treated[user]
     if config.faults.crossover_share:
         crosses = rng.random(n) < config.faults.crossover_share
         treated = treated ^ (crosses[user] & (day >= config.n_days // 2))
-    lift = np.where(treated, truth.lift[category], 0.0)
+    lift = np.where(treated, shown.ctr[1, product] / shown.ctr[0, product] - 1, 0.0)
     if config.faults.novelty_half_life_days is not None:
         lift = lift * 0.5 ** (day / config.faults.novelty_half_life_days)
-    p_click = np.minimum(truth.ctr[category] * (1 + lift) * propensity[user], 0.9)
+    p_click = np.minimum(shown.ctr[0, product] * (1 + lift) * propensity[user], 0.9)
     click = rng.random(user.size) < p_click
 
     impressions = pl.DataFrame(
-        {
-            "user": user,
-            "day": day,
-            "category": category,
-            "product": product,
-            "treated": treated,
-            "click": click,
-        }
+        {"user": user, "day": day, "product": product, "treated": treated, "click": click}
     )
-    bots = _bot_impressions(config, rng)
-    log = _as_log(config, _with_faults(config, pl.concat([impressions, bots]), rng))
-    return SimulatedTraffic(log, _truth_table(config, truth))
+    bots = _bot_impressions(config, shown, rng)
+    log = _as_log(config, shown, _with_faults(config, shown, pl.concat([impressions, bots]), rng))
+    return SimulatedTraffic(log, _truth_table(config, share, shown))
 
 
-class _Truth(NamedTuple):
-    share: np.ndarray  # (44,) share of impressions
-    ctr: np.ndarray  # (44,) CTR of control
-    lift: np.ndarray  # (44,) relative lift of treatment
+def drawn_lifts(config: TrafficConfig) -> np.ndarray:
+    """Relative lift that the configuration gives each category, shape (44,)."""
+    return _drawn(config, np.random.default_rng(config.seed))[1]
 
 
-def _draw_truth(config: TrafficConfig, rng: np.random.Generator) -> _Truth:
+def _drawn(config: TrafficConfig, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Share of impressions, and relative lift, of each category."""
     size = len(CATEGORIES)
     weight = 1.0 / np.arange(1, size + 1) ** config.category_zipf
     share = rng.permutation(weight / weight.sum())
     log_lift = np.log1p(config.mean_lift) + config.lift_sd * rng.standard_normal(size)
-    ctr = np.array([category.base_ctr for category in CATEGORIES])
-    return _Truth(share, ctr, np.expm1(log_lift))
+    return share, np.expm1(log_lift)
 
 
-def _bot_impressions(config: TrafficConfig, rng: np.random.Generator) -> pl.DataFrame:
+class _Shown(NamedTuple):
+    """What each arm shows of each product.
+
+    Attributes:
+        product_ids: Products by category.
+        per_category: Products of each category (count).
+        creative_ids: Of control, of treatment; each in the order of the products.
+        ctr: (2, products) click-through rate of either.
+    """
+
+    product_ids: list[str]
+    per_category: int
+    creative_ids: tuple[list[str], list[str]]
+    ctr: np.ndarray
+
+
+def _labels(lifts: np.ndarray) -> _Shown:
+    products = [drawing for category in CATEGORIES for drawing in drawing_ids(category)]
+    base = np.repeat([category.base_ctr for category in CATEGORIES], DRAWINGS_PER_CATEGORY)
+    ctr = np.stack([base, base * (1 + np.repeat(lifts, DRAWINGS_PER_CATEGORY))])
+    control, treatment = ([f"{product}-{arm}" for product in products] for arm in ARMS)
+    return _Shown(products, DRAWINGS_PER_CATEGORY, (control, treatment), ctr)
+
+
+def _pictures(control: Sequence[Ad], treatment: Sequence[Ad]) -> _Shown:
+    return _Shown(
+        [ad.product.product_id for ad in control],
+        len(control) // len(CATEGORIES),
+        ([ad.creative_id for ad in control], [ad.creative_id for ad in treatment]),
+        np.array([[ad.true_ctr for ad in arm] for arm in (control, treatment)]),
+    )
+
+
+def _bot_impressions(
+    config: TrafficConfig, shown: _Shown, rng: np.random.Generator
+) -> pl.DataFrame:
     size = 200 * config.faults.bot_units
     return pl.DataFrame(
         {
             "user": config.n_users + np.arange(size) // 200,
             "day": np.full(size, config.n_days // 2),
-            "category": rng.integers(len(CATEGORIES), size=size),
-            "product": rng.integers(len(product_ids(CATEGORIES[0])), size=size),
+            "product": rng.integers(len(shown.product_ids), size=size),
             "treated": np.ones(size, dtype=bool),
             "click": np.ones(size, dtype=bool),
         }
@@ -168,7 +201,7 @@ def _bot_impressions(config: TrafficConfig, rng: np.random.Generator) -> pl.Data
 
 
 def _with_faults(
-    config: TrafficConfig, impressions: pl.DataFrame, rng: np.random.Generator
+    config: TrafficConfig, shown: _Shown, impressions: pl.DataFrame, rng: np.random.Generator
 ) -> pl.DataFrame:
     faults = config.faults
     if faults.srm_lost_share:
@@ -181,47 +214,49 @@ def _with_faults(
     if faults.zero_click_categories:
         names = [category.name for category in CATEGORIES]
         unlogged = [names.index(name) for name in faults.zero_click_categories]
-        is_unlogged = pl.col("treated") & pl.col("category").is_in(unlogged)
+        category = pl.col("product") // shown.per_category
+        is_unlogged = pl.col("treated") & category.is_in(unlogged)
         impressions = impressions.with_columns(pl.col("click") & ~is_unlogged)
     return impressions
 
 
-def _as_log(config: TrafficConfig, impressions: pl.DataFrame) -> pl.DataFrame:
+def _as_log(config: TrafficConfig, shown: _Shown, impressions: pl.DataFrame) -> pl.DataFrame:
     names = pl.Series([category.name for category in CATEGORIES])
-    products = pl.Series([p for category in CATEGORIES for p in product_ids(category)])
-    per_category = len(product_ids(CATEGORIES[0]))
+    products = pl.Series(shown.product_ids)
+    control, treatment = (pl.Series(ids) for ids in shown.creative_ids)
     days = pl.Series([config.first_day + timedelta(days=d) for d in range(config.n_days)])
     sums = (
-        impressions.group_by("day", "treated", "user", "category", "product")
+        impressions.group_by("day", "treated", "user", "product")
         .agg(n_impressions=pl.len().cast(pl.Int64), n_clicks=pl.col("click").sum().cast(pl.Int64))
-        .sort("day", "user", "treated", "category", "product")
+        .sort("day", "user", "treated", "product")
     )
-    arm = pl.when("treated").then(pl.lit(ARMS[1])).otherwise(pl.lit(ARMS[0]))
-    product_id = products[sums["category"] * per_category + sums["product"]]
     return sums.select(
         experiment_id=pl.lit(config.experiment_id),
         day=days[sums["day"]],
-        arm=arm,
+        arm=pl.when("treated").then(pl.lit(ARMS[1])).otherwise(pl.lit(ARMS[0])),
         unit_id=pl.format("u{}", pl.col("user").cast(pl.String).str.zfill(7)),
         unit_kind=pl.lit("user"),
-        creative_id=pl.concat_str(product_id, pl.lit("-"), arm),
-        product_id=product_id,
-        category=names[sums["category"]],
+        creative_id=pl.when("treated")
+        .then(treatment[sums["product"]])
+        .otherwise(control[sums["product"]]),
+        product_id=products[sums["product"]],
+        category=names[sums["product"] // shown.per_category],
         n_impressions="n_impressions",
         n_clicks="n_clicks",
     ).select(IMPRESSION_LOG.schema.names())
 
 
-def _truth_table(config: TrafficConfig, truth: _Truth) -> pl.DataFrame:
-    treatment_ctr = truth.ctr * (1 + truth.lift)
-    overall = (truth.share @ truth.ctr, truth.share @ treatment_ctr)
+def _truth_table(config: TrafficConfig, share: np.ndarray, shown: _Shown) -> pl.DataFrame:
+    """Rates by category: its products are shown equally often."""
+    control, treatment = shown.ctr.reshape(2, len(CATEGORIES), shown.per_category).mean(axis=2)
+    overall = (share @ control, share @ treatment)
     return pl.DataFrame(
         {
             "experiment_id": config.experiment_id,
             "category": [category.name for category in CATEGORIES] + [ALL_CATEGORIES],
-            "traffic_share": [*truth.share, 1.0],
-            "control_ctr": [*truth.ctr, overall[0]],
-            "treatment_ctr": [*treatment_ctr, overall[1]],
-            "rel_lift": [*truth.lift, overall[1] / overall[0] - 1],
+            "traffic_share": [*share, 1.0],
+            "control_ctr": [*control, overall[0]],
+            "treatment_ctr": [*treatment, overall[1]],
+            "rel_lift": [*(treatment / control - 1), overall[1] / overall[0] - 1],
         }
     ).select(TRAFFIC_TRUTH.schema.names())

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from caig.contracts.experiments import ALL_CATEGORIES, IMPRESSION_LOG, TRAFFIC_TRUTH
 from caig.contracts.table import check
-from reference_models.shop.catalogue import CATEGORIES, product_ids
+from reference_models.shop.catalogue import CATEGORIES, drawing_ids
 from reference_models.shop.traffic import Faults, TrafficConfig, simulate_traffic
 
 SMALL = {"n_users": 6000}
@@ -34,7 +34,7 @@ def test_log_and_truth_keep_their_contracts():
     check(traffic.truth, TRAFFIC_TRUTH)
     assert len(CATEGORIES) == 44
     assert traffic.truth.height == 45
-    assert traffic.log["product_id"].is_in([p for c in CATEGORIES for p in product_ids(c)]).all()
+    assert traffic.log["product_id"].is_in([p for c in CATEGORIES for p in drawing_ids(c)]).all()
 
 
 def test_observed_rates_approach_the_truth():

@@ -1,0 +1,1 @@
+"""Backgrounds of the shop world, drawn procedurally: one file a family of scenes."""
