@@ -1,0 +1,1 @@
+"""Measures of agreement between what was predicted and what was observed."""

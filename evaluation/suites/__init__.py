@@ -1,0 +1,1 @@
+"""The offline suites: contract tables in, result tables out."""
