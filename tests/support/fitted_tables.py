@@ -28,6 +28,7 @@ def fitted(frame: pl.DataFrame, contract: TableContract) -> pl.DataFrame:
     is_bounded = has_interval & pl.col("ci_upper").is_not_null()
     fixes: dict[str, list[pl.Expr]] = {
         "creatives": [pl.col("generator").fill_null("procedural")],
+        "captions": [(pl.col("caption") + "a").alias("caption")],
         "creative_pairs": [
             (pl.col("left_id") + "'").alias("right_id"),
             *(at_most(f"{side}_clicks", f"{side}_impressions") for side in ("left", "right")),
@@ -37,6 +38,16 @@ def fitted(frame: pl.DataFrame, contract: TableContract) -> pl.DataFrame:
                 .alias(f"{s}_ctr")
                 for s in ("left", "right")
             ),
+        ],
+        "creative_counts": [at_most("n_clicks", "n_impressions")],
+        "creative_days": [at_most("n_clicks", "n_impressions")],
+        "click_prior": [at_most("n_clicks", "n_impressions")],
+        "cutouts": [
+            (
+                pl.col("used")
+                & (pl.col("status") != "failed")
+                & pl.col("cutout_path").is_not_null()
+            ).alias("used")
         ],
         "preference_pairs": [(pl.col("chosen_id") + "'").alias("rejected_id")],
         "impression_log": [at_most("n_clicks", "n_impressions")],
@@ -68,8 +79,22 @@ def fitted(frame: pl.DataFrame, contract: TableContract) -> pl.DataFrame:
             pl.col("rel_lift").alias("rel_lift_corrected"),
         ],
         "top_categories": [pl.max_horizontal("rank", pl.lit(1, pl.Int64)).alias("rank")],
-        "joint_heterogeneity": [at_most("rank", "df")],
         "cube": [at_most("n_clicks", "n_impressions")],
+        "cube_lifts": [
+            at_most("day_from", "day_to"),
+            pl.lit(1, pl.Int64).alias("n_days"),
+            at_most("clicks_control", "impressions_control"),
+            at_most("clicks_treatment", "impressions_treatment"),
+            *around("rel_lift", "rel_lift_ci_lower", "rel_lift_ci_upper"),
+            pl.when(pl.col("rel_lift_bootstrap_lower").is_not_null())
+            .then(pl.min_horizontal("rel_lift_bootstrap_lower", "rel_lift_bootstrap_upper"))
+            .alias("rel_lift_bootstrap_lower"),
+            adjusted,
+            pl.when(pl.col("status") == "ok")
+            .then("verdict")
+            .otherwise(pl.lit("insufficient"))
+            .alias("verdict"),
+        ],
         "error_rates": [at_most("events", "trials")],
         "guardrails": [adjusted],
         "image_tests": [adjusted],
@@ -107,7 +132,43 @@ def fitted(frame: pl.DataFrame, contract: TableContract) -> pl.DataFrame:
             .otherwise(pl.lit("undefined"))
             .alias("state"),
         ],
+        "scorer_counts": [
+            # Counts of any size would overflow in their sum.
+            *(pl.col(n).clip(0, 2**40).alias(n) for n in ("n_gold_ties", "n_one_order")),
+            *(pl.col(n).clip(0, 2**40).alias(n) for n in ("n_no_score", "n_scored")),
+            pl.sum_horizontal(
+                pl.col(n).clip(0, 2**40)
+                for n in ("n_gold_ties", "n_one_order", "n_no_score", "n_scored")
+            ).alias("n_pairs"),
+            pl.lit(0, pl.Int64).alias("n_model_ties"),
+            *(
+                pl.min_horizontal(n, pl.col("n_scored").clip(0, 2**40)).alias(n)
+                for n in ("n_right", "n_products")
+            ),
+        ],
+        "position_bias": [
+            at_most("n_flips", "n_both"),
+            pl.min_horizontal("n_flips_first", "n_flips", "n_both").alias("n_flips_first"),
+            *around("flip_rate", "flip_rate_ci_lower", "flip_rate_ci_upper"),
+            *around("first_share", "first_share_ci_lower", "first_share_ci_upper"),
+        ],
+        "reliability": [
+            at_most("p_from", "p_to"),
+            *around("observed", "observed_ci_lower", "observed_ci_upper"),
+        ],
+        "scorer_comparisons": [
+            *around("difference", "difference_ci_lower", "difference_ci_upper"),
+            at_most("n_first_ahead", "n_pairs"),
+            pl.lit(0, pl.Int64).alias("n_second_ahead"),
+            at_most("n_products", "n_pairs"),
+            adjusted,
+        ],
         "suite_results": around("estimate", "ci_lower", "ci_upper"),
+        "item_scores": [
+            pl.when(pl.col("value").is_null())
+            .then(pl.col("unscored_reason").fill_null("timeout"))
+            .alias("unscored_reason")
+        ],
     }
     frame = frame.with_columns(fixes.get(contract.name, []))
     return frame.unique(subset=contract.key, maintain_order=True)

@@ -1,0 +1,320 @@
+"""Instruction tuning by trl's SFTTrainer, with two things added.
+
+The first words of an answer may weigh more, and the vision tower may learn at a rate of its own.
+
+The weighted loss is the sum of w * -log p over answer tokens, divided by the number of answer
+tokens of the whole step: gradient accumulation then gives what one large batch gives.
+"""
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, TrainerCallback
+from trl.trainer import utils
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTrainer
+
+from caig.mllm.config import InstructConfig
+from caig.mllm.encode import special_marks, to_messages, without_marks
+from caig.mllm.examples import Example
+from caig.mllm.load import Mllm
+from caig.mllm.pictures import load_picture
+
+WEIGHTS = "token_weights"
+
+
+class ExampleCollator(DataCollatorForVisionLanguageModeling):
+    """Turns rows of examples into a batch: tokens, pixels, labels, and weights of the labels.
+
+    Args:
+        processor: The model's processor.
+        side: Shrink pictures to this side (px).
+        place_weight: Weight of the tokens that an example marks.
+    """
+
+    def __init__(self, processor: Any, *, side: int | None, place_weight: float) -> None:
+        super().__init__(processor=processor, completion_only_loss=True)
+        self._side = side
+        self._place_weight = place_weight
+        self._n_marked = lru_cache(maxsize=1 << 16)(self._count_marked)
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Collate rows as made by :func:`to_rows`.
+
+        Returns:
+            Tensors as the model takes them, and ``token_weights`` (B, T) float32.
+        """
+        rows = [
+            {
+                **{key: row[key] for key in ("prompt", "completion")},
+                "images": [load_picture(Path(name), self._side) for name in row["images"]],
+            }
+            for row in examples
+        ]
+        batch: dict[str, Any] = super().torch_call(rows)
+        labels = batch["labels"]
+        weights = torch.ones(labels.shape, dtype=torch.float32)
+        for n, row in enumerate(examples):
+            if row["weighted"] and self._place_weight != 1:
+                places = (labels[n] != -100).nonzero().flatten()
+                head = tuple(labels[n, places[:16]].tolist())
+                weights[n, places[: self._n_marked(head, row["weighted"])]] = self._place_weight
+        batch[WEIGHTS] = weights
+        return batch
+
+    def _count_marked(self, head: tuple[int, ...], marked: str) -> int:
+        """How many first tokens of an answer spell its marked beginning."""
+        tokenizer = self.processor.tokenizer
+        for n in range(1, len(head) + 1):
+            if tokenizer.decode(head[:n]).strip().startswith(marked):
+                return n
+        return len(head)
+
+
+class InstructTrainer(SFTTrainer):
+    """SFTTrainer with weighted tokens and a rate of its own for the vision tower.
+
+    Args:
+        tower_rate: Rate of the tower as a multiple of the learning rate.
+        arguments: As SFTTrainer takes them.
+    """
+
+    def __init__(self, *, tower_rate: float, **arguments: Any) -> None:
+        self._tower_rate = tower_rate
+        super().__init__(**arguments)
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The weighted loss. The trainer's own is -sum(log p) / n: scaling log p is enough."""
+        weights = inputs.pop(WEIGHTS)[:, 1:]
+
+        def weighted(**kwargs: Any) -> Any:
+            outputs = model(**kwargs)
+            fields = dict(outputs.items()) | {"log_probs": outputs.log_probs * weights}
+            return SimpleNamespace(**{"aux_loss": None, **fields})
+
+        return super().compute_loss(  # type: ignore[no-untyped-call]
+            weighted, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch
+        )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load the weights of a checkpoint by the names they were saved under.
+
+        Some families save other names than their modules have; the trainer's own loading would find
+        none of them, warn, and go on from the weights that are there.
+        """
+        target: Any = self.model if model is None else model
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled or hasattr(target, "peft_config"):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        stored = type(target).from_pretrained(
+            resume_from_checkpoint, use_safetensors=True, dtype=target.dtype
+        )
+        target.load_state_dict(stored.state_dict())
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """The trainer's optimizer, with the tower's parameters in groups of their own."""
+        optimizer = super().create_optimizer(model)
+        tower = {id(parameter) for parameter in tower_parameters(self.model)}
+        groups = []
+        for group in optimizer.param_groups:
+            for inside, rate in ((False, 1.0), (True, self._tower_rate)):
+                chosen = [p for p in group["params"] if (id(p) in tower) == inside]
+                if chosen:
+                    groups.append({**group, "params": chosen, "lr": group["lr"] * rate})
+        optimizer.param_groups[:] = groups
+        return optimizer
+
+
+def tower_parameters(model: Any) -> list[Any]:
+    """Parameters of the vision tower, by the names that model families give it.
+
+    LLaVA, Gemma 3 and InternVL call it vision_tower, Qwen-VL visual, SmolVLM vision_model.
+    """
+    names = ("vision_tower", "visual", "vision_model")
+    return [p for name, p in model.named_parameters() if set(name.split(".")) & set(names)]
+
+
+def to_rows(examples: Iterable[Example], processor: Any) -> Any:
+    """Examples as the data set that the trainer takes; pictures stay paths."""
+    from datasets import Dataset  # type: ignore[import-untyped]
+
+    marks = special_marks(processor)
+    return Dataset.from_list(
+        [
+            {
+                "prompt": to_messages(example, marks),
+                "completion": [
+                    {"role": "assistant", "content": without_marks(example.answer, marks)}
+                ],
+                "images": [str(example.image)] if example.image else [],
+                "weighted": example.weighted,
+            }
+            for example in examples
+        ]
+    )
+
+
+def tune(
+    mllm: Mllm,
+    examples: Sequence[Example],
+    stage: InstructConfig,
+    *,
+    place_weight: float,
+    side: int | None,
+    seed: int,
+    work: Path,
+    report: Callable[[int, int, dict[str, float]], None],
+) -> Mllm:
+    """Tune a model on examples, in an order drawn by the seed; the model is changed.
+
+    A run that was killed goes on from the last checkpoint in ``work``, and ends where an
+    uninterrupted one ends.
+
+    Args:
+        mllm: Model; evaluation mode again at the end.
+        examples: Training examples.
+        stage: Batch size, rates, LoRA.
+        place_weight: Weight of marked tokens.
+        side: Shrink pictures to this side (px).
+        seed: Seed of the order, of LoRA's weights and of dropout.
+        work: Folder of checkpoints.
+        report: Told step, steps in all, and what was measured.
+
+    Returns:
+        The tuned model, adapters merged.
+    """
+    model = mllm.model
+    for parameter in tower_parameters(model):
+        parameter.requires_grad_(requires_grad=stage.tower_rate > 0)
+    with warnings.catch_warnings():
+        # peft asks by the old name; nothing here can change that.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is dep", FutureWarning)
+        trainer = InstructTrainer(
+            tower_rate=stage.tower_rate,
+            model=model,
+            args=_arguments(stage, model, len(examples), seed=seed, work=work),
+            train_dataset=to_rows(examples, mllm.processor),
+            processing_class=mllm.processor,
+            data_collator=ExampleCollator(mllm.processor, side=side, place_weight=place_weight),
+            peft_config=_lora(stage),
+            callbacks=[_reporter(report)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        last = last_checkpoint(work)
+        with _only_answers_scored():
+            trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    tuned = trainer.accelerator.unwrap_model(trainer.model)
+    if stage.lora_rank:
+        tuned = tuned.merge_and_unload()
+    for parameter in tuned.parameters():
+        parameter.requires_grad_(requires_grad=True)
+    vars(tuned).pop("forward", None)  # the trainer's fused head
+    return Mllm(tuned.eval(), mllm.processor)
+
+
+@contextmanager
+def _only_answers_scored() -> Iterator[None]:
+    """Let trl project answer tokens alone onto the vocabulary, as it does on a GPU.
+
+    Elsewhere it projects every position, prompts and pictures too, and throws most of it away; with
+    a small model that is a third of a step. To be removed when trl asks for no Triton there.
+    """
+    before = utils._use_triton  # type: ignore[attr-defined]
+    utils._use_triton = lambda device: True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        utils._use_triton = before  # type: ignore[attr-defined]
+
+
+def _arguments(
+    stage: InstructConfig, model: Any, n_examples: int, *, seed: int, work: Path
+) -> SFTConfig:
+    on_cpu = model.device.type == "cpu"
+    per_step = stage.batch_size * stage.accumulate
+    steps = math.ceil(n_examples / per_step)
+    return SFTConfig(
+        output_dir=str(work),
+        per_device_train_batch_size=stage.batch_size,
+        gradient_accumulation_steps=stage.accumulate,
+        num_train_epochs=1,
+        learning_rate=stage.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=int(stage.warmup * steps),
+        weight_decay=stage.weight_decay,
+        # Both are on by default, and cost a CPU many times what they save a GPU.
+        bf16=not on_cpu,
+        activation_checkpointing=not on_cpu,
+        use_cpu=on_cpu,
+        seed=seed,
+        save_strategy="steps",
+        save_steps=stage.checkpoint_every,
+        save_total_limit=1,
+        logging_steps=max(1, min(50, steps // 10)),
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        max_length=None,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=not on_cpu,
+    )
+
+
+def _lora(stage: InstructConfig) -> Any:
+    if not stage.lora_rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=stage.lora_rank,
+        lora_alpha=stage.lora_alpha or 2 * stage.lora_rank,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        exclude_modules=r".*(vision_tower|visual|vision_model|multi_modal_projector|connector).*",
+        task_type="CAUSAL_LM",
+    )
+
+
+def last_checkpoint(work: Path) -> Path | None:
+    """The latest complete checkpoint; its state file is written last, so others are torn."""
+    states = sorted(
+        work.glob("checkpoint-*/trainer_state.json"),
+        key=lambda file: int(file.parent.name.rpartition("-")[2]),
+    )
+    for state in reversed(states):
+        try:
+            json.loads(state.read_bytes())
+        except json.JSONDecodeError:
+            continue
+        return state.parent
+    return None
+
+
+def _reporter(report: Callable[[int, int, dict[str, float]], None]) -> Any:
+    class Reporter(TrainerCallback):
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
+        ) -> None:
+            numbers = {k: float(v) for k, v in (logs or {}).items() if k in REPORTED}
+            if numbers:
+                report(state.global_step, state.max_steps, numbers)
+
+    return Reporter()
+
+
+REPORTED = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy", "num_tokens")

@@ -1,0 +1,1 @@
+"""The reward model: which of two ads of one product is clicked more."""

@@ -1,0 +1,98 @@
+"""The ads that pairs are about, as a reward model sees them: files, pixels, titles, kinds."""
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from caig.errors import DataError, Problem
+from caig.runs.store import Run
+
+
+def ads_of_pairs(pairs: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """Every ad that the pairs show, once.
+
+    Args:
+        pairs: ``creative_pairs/1``.
+        folder: Folder of the data run that the pairs were made from.
+
+    Returns:
+        creative_id, product_id, category, split, n_impressions, n_clicks, path, title (empty where
+        there is none), sorted by product and ad.
+
+    Raises:
+        ArtifactError: No such run, or it holds no creatives.
+        DataError: A pair shows an ad that the run does not hold, or an ad's path leaves the folder.
+    """
+    shown = pl.concat(
+        pairs.select(
+            "product_id",
+            "category",
+            "split",
+            creative_id=f"{side}_id",
+            n_impressions=f"{side}_impressions",
+            n_clicks=f"{side}_clicks",
+        )
+        for side in ("left", "right")
+    ).unique("creative_id", keep="first", maintain_order=True)
+    run = Run.open(folder)
+    stored = run.table("creatives").select("creative_id", "image_path")
+    ads = shown.join(stored, on="creative_id", how="left")
+    _refuse(ads, pl.col("image_path").is_null(), "creative_id", "not in the data run", folder)
+    is_outside = pl.col("image_path").map_elements(_leaves, return_dtype=pl.Boolean)
+    _refuse(ads, is_outside, "image_path", "leaves the run's folder", folder)
+    title = pl.lit("").alias("title")
+    if "products" in run.manifest.artifacts:
+        titles = run.table("products").select("product_id", "title")
+        ads = ads.join(titles, on="product_id", how="left")
+        title = pl.col("title").fill_null("")
+    path = (pl.lit(f"{folder}/") + pl.col("image_path")).alias("path")
+    return ads.with_columns(title, path).drop("image_path").sort("product_id", "creative_id")
+
+
+def read_pixels(path: str, size: int) -> NDArray[np.uint8]:
+    """Decode a picture and resample it to a square; what is transparent is white.
+
+    Args:
+        path: Picture file.
+        size: Side (px).
+
+    Returns:
+        (size, size, 3), red green blue.
+
+    Raises:
+        DataError: The file is missing or is no picture that can be read.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if image.has_transparency_data:
+                layer = image.convert("RGBA")
+                paper = Image.new("RGBA", layer.size, "white")
+                picture = Image.alpha_composite(paper, layer).convert("RGB")
+            else:
+                picture = image.convert("RGB")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such picture") from None
+    # Pillow raises SyntaxError for some broken PNG files.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a readable picture: {error}") from None
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
+def _refuse(ads: pl.DataFrame, is_wrong: pl.Expr, column: str, rule: str, folder: Path) -> None:
+    wrong = ads.filter(is_wrong)
+    if wrong.height:
+        rows = tuple(repr(value) for value in wrong[column].head(3))
+        problem = Problem(column, rule, wrong.height, rows)
+        hint = "give the data run that the pairs were made from"
+        raise DataError.from_problems(str(folder), [problem], hint)
+
+
+def _leaves(path: str) -> bool:
+    parts = PurePosixPath(path.replace("\\", "/"))
+    return parts.is_absolute() or ".." in parts.parts
