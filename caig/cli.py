@@ -3,7 +3,8 @@
 Targets are texts, imported when a verb is used; so ``caig`` offers what other packages do without
 importing them, and ``caig --help`` stays fast.
 
-Exit codes: 0 done; 1 a bug (traceback); 2 usage, configuration or data; 130 interrupted.
+Exit codes: 0 done; 1 a bug (traceback); 2 usage, configuration or data; 3, 4 or 5 a gate that does
+not ship; 130 interrupted.
 """
 
 import sys
@@ -17,9 +18,45 @@ from caig.errors import CaigError
 VERBS = {  # verb: (target, one-line help)
     "make-data": (
         "reference_models.commands:make_data",
-        "Simulate shop-world traffic with known truth; write the impression log.",
+        "Draw the shop world: products, ads of known CTR, and a week of traffic with its truth.",
+    ),
+    "ingest": (
+        "caig.data.commands:ingest",
+        "Read a log of ads (CreativeRanking, or images with counts) into a run.",
+    ),
+    "pairs": (
+        "caig.data.commands:pairs",
+        "Pairs of ads of one product, labelled by their clicks, split by product.",
+    ),
+    "train-baseline": (
+        "reference_models.baselines_commands:train_baseline",
+        "Train a published baseline, VAM or CG4CTR, on ads and their clicks.",
+    ),
+    "pretrain": (
+        "caig.mllm.commands:pretrain",
+        "Pre-train a multimodal language model on products and their ads.",
+    ),
+    "train-rm": (
+        "caig.reward.commands:train",
+        "Train the reward model, which says which of two ads of one product is clicked more.",
+    ),
+    "score": (
+        "caig.reward.commands:score",
+        "Score pairs of ads by a reward model, a baseline, a ruler or a model behind an API.",
+    ),
+    "cut-out": (
+        "caig.generation.commands:cut_out",
+        "Cut products out of their pictures, with a score for every mask.",
+    ),
+    "generate": (
+        "caig.generation.commands:generate",
+        "Paint ads: a background from a prompt around every product.",
     ),
     "lift": ("abtest.commands:lift", "Per-category CTR lift from an impression log."),
+    "cube": (
+        "abtest.cubes.commands:cube",
+        "Lifts of any days and category groups from stored cubes, at once.",
+    ),
     "simulate": (
         "abtest.simulation.commands:simulate",
         "Error rates, coverage and power of the whole analysis, on traffic of known truth.",
@@ -27,6 +64,14 @@ VERBS = {  # verb: (target, one-line help)
     "plan": (
         "abtest.planning.commands:plan",
         "Power, detectable lift and days of an experiment to come.",
+    ),
+    "evaluate": (
+        "evaluation.commands:evaluate",
+        "Accuracy of pair scorers beside what could be known; side bias, calibration, comparisons.",
+    ),
+    "gate": (
+        "evaluation.gate.commands:gate",
+        "Ship, review or reject: a policy's checks over evidence; exit 3, 4 or 5 unless ship.",
     ),
     "dashboard": ("dashboards.commands:serve", "Open the review dashboards on a runs folder."),
     "demo": ("caig.demo:run", "All of the above on simulated traffic; a minute on a CPU."),

@@ -7,7 +7,7 @@ the targets of the command line, so that this page describes packages it does no
 import inspect
 import json
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -16,9 +16,21 @@ from caig.config import Config
 
 CONFIGURED = {  # verb: its configuration class
     "lift": "abtest.config:LiftConfig",
+    "cube": "abtest.cubes.config:CubeConfig",
     "plan": "abtest.planning.config:PlanConfig",
     "simulate": "abtest.simulation.config:SimulateConfig",
-    "make-data": "reference_models.shop.traffic:TrafficConfig",
+    "evaluate": "evaluation.config:EvaluateConfig",
+    "gate": "evaluation.gate.policy:GatePolicy",
+    "ingest": "caig.data.config:IngestConfig",
+    "pairs": "caig.data.config:PairsConfig",
+    "cut-out": "caig.generation.config:CutOutConfig",
+    "generate": "caig.generation.config:GenerationConfig",
+    "pretrain": "caig.mllm.config:PretrainConfig",
+    "train-rm": "caig.reward.config:RewardConfig",
+    "score": "caig.reward.config:ScoreConfig",
+    "train-baseline vam": "reference_models.vam:VamConfig",
+    "train-baseline cg4ctr": "reference_models.cg4ctr:Cg4ctrConfig",
+    "make-data": "reference_models.shop.config:ShopConfig",
 }
 
 INTRODUCTION = """\
@@ -48,10 +60,12 @@ def _sections(schema: type[Config], path: str) -> list[str]:
     """The table of a section's own keys, then its subsections."""
     rows, below = [], []
     for name, field in schema.model_fields.items():
-        inner = field.annotation
+        inner, title = field.annotation, f"{path}{name}"
+        heading = f"[{title}]"
+        if get_origin(inner) is tuple:  # of tables, perhaps: [[name]], as often as needed
+            inner, heading = get_args(inner)[0], f"[[{title}]]"
         if isinstance(inner, type) and issubclass(inner, Config):
-            title = f"{path}{name}"
-            below.append(f"\n### `[{title}]`\n\n{_words(inner.__doc__)}\n")
+            below.append(f"\n### `{heading}`\n\n{_words(inner.__doc__)}\n")
             below += _sections(inner, f"{title}.")
         else:
             meaning = " ".join(_words(field.description).split()).replace("|", "\\|")

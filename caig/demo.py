@@ -21,6 +21,18 @@ from caig.errors import CaigError
 from caig.runs.catalog import list_runs
 from caig.runs.store import Run
 
+PROMPTS = (
+    ("sunglasses-2", "sandy beach in bright daylight, vivid colours, crisp"),
+    ("sunglasses-2", "sunset over desert dunes, warm tones, bokeh"),
+    ("coffee-machines-1", "a cosy kitchen counter in the morning, neutral colours"),
+    ("coffee-machines-1", "coffee shop on a misty day, blurred, with croissants"),
+    ("teddy-bears-1", "playroom, pastel colours, with confetti"),
+    ("teddy-bears-1", "christmas tree and a fireplace at night, sparkles"),
+    ("perfume-1", "lavender field at golden hour, shallow depth of field"),
+    ("perfume-1", "marble table with roses, cool tones"),
+)
+"""Products and backgrounds that the demo asks for; some of it cannot be drawn."""
+
 
 def run(*, runs: Path = Path("runs"), users: int = 200_000, seed: int = 20250428) -> None:
     """Simulate an experiment with known truth, analyse it, and compare; a minute on a CPU.
@@ -33,23 +45,33 @@ def run(*, runs: Path = Path("runs"), users: int = 200_000, seed: int = 20250428
     began = time.monotonic()
     traffic_settings = ["--set", f"n_users={users}", "--set", f"seed={seed}"]
 
-    with _stage(1, "Simulate a week of traffic: 44 categories, two arms, known lifts"):
+    with _stage(1, "Draw the shop's ads, and a week of traffic: 44 categories, known lifts"):
         traffic = _verb("make-data", *traffic_settings, runs=runs)
 
-    with _stage(2, "Analyse it"):
+    with _stage(2, "Paint new ads from free text, with the embedded painter (no model)"):
+        prompts = runs / "demo-prompts.csv"
+        pl.DataFrame(PROMPTS, schema=["product_id", "prompt"], orient="row").write_csv(prompts)
+        words = [str(traffic.path), "--prompts", str(prompts)]
+        painted = _verb("generate", *words, "--generator", "procedural", runs=runs)
+        print(_unread(painted))
+
+    with _stage(3, "Analyse the week"):
         analysis = _verb("lift", str(traffic.path), runs=runs)
 
-    with _stage(3, "Compare with the truth that the analysis did not see"):
+    with _stage(4, "Compare with the truth that the analysis did not see"):
         print(_compared(analysis, traffic))
 
-    with _stage(4, "The same traffic, but 5 % of treatment's users never reach the log"):
-        fault = ["--set", "faults.srm_lost_share=0.05", "--set", "experiment_id=shop-launch-faulty"]
+    with _stage(5, "The same traffic, but 5 % of treatment's users never reach the log"):
+        fault = ["--set", "faults.srm_lost_share=0.05", "--set", "ads.per_product=0"]
+        fault += ["--set", "experiment_id=shop-launch-faulty"]
         with contextlib.redirect_stdout(io.StringIO()):
             broken_traffic = _verb("make-data", *traffic_settings, *fault, runs=runs)
             broken = _verb("lift", str(broken_traffic.path), runs=runs)
         print(_fault_found(broken))
 
     print(f"\nDone in {time.monotonic() - began:.0f} s. Open")
+    print(f"  shop       {traffic.file('ads_sheet').resolve().as_uri()}")
+    print(f"  new ads    {painted.file('sheet').resolve().as_uri()}")
     print(f"  report     {analysis.file('report_html').resolve().as_uri()}")
     print(f"  dashboard  {shlex.quote(sys.argv[0])} dashboard {shlex.quote(str(runs))}")
 
@@ -57,7 +79,7 @@ def run(*, runs: Path = Path("runs"), users: int = 200_000, seed: int = 20250428
 @contextlib.contextmanager
 def _stage(number: int, title: str) -> Iterator[None]:
     began = time.monotonic()
-    print(f"\n[{number}/4] {title}", flush=True)
+    print(f"\n[{number}/5] {title}", flush=True)
     yield
     print(f"      {time.monotonic() - began:.1f} s", flush=True)
 
@@ -71,6 +93,12 @@ def _verb(verb: str, *words: str, runs: Path) -> Run:
         raise CaigError(f"the demo stopped at: caig {shlex.join(command)}")
     made = next(e for e in list_runs(runs, verb=verb) if e.run_id not in before)
     return Run.open(made.path)
+
+
+def _unread(painted: Run) -> str:
+    readings = painted.table("prompt_readings").filter(pl.col("unread") != "")
+    words = ", ".join(text.printable(words) for words in readings["unread"])
+    return f"      could not draw: {words}"
 
 
 def _compared(analysis: Run, traffic: Run) -> str:

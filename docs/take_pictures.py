@@ -11,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from caig import cli
@@ -35,9 +36,24 @@ def main() -> None:
             executable_path=browser_path,
             args=["--no-sandbox", "--disable-background-networking", "--disable-quic"],
         )
+        _take_sheets(runs)
+        _take_generated(runs)
         _take_report(browser, runs)
         _take_pages(browser, runs)
         browser.close()
+
+
+def _take_sheets(runs: Path) -> None:
+    world = Run.open(list_runs(runs, verb="make-data")[1].path)  # the one before has no pictures
+    for name in ("products", "scenes", "ads"):
+        with Image.open(world.file(f"{name}_sheet")) as sheet:
+            sheet.save(IMAGES / f"shop-{name}.webp", quality=82)
+
+
+def _take_generated(runs: Path) -> None:
+    generated = Run.open(list_runs(runs, verb="generate")[0].path)
+    with Image.open(generated.file("sheet")) as sheet:
+        sheet.save(IMAGES / "generated.webp", quality=84)
 
 
 def _take_report(browser: Browser, runs: Path) -> None:

@@ -18,7 +18,7 @@ from caig.cli import run
 folder = Path(tempfile.mkdtemp())
 log = Path(sys.argv[1]) if len(sys.argv) > 1 else folder / "traffic"
 if len(sys.argv) == 1:
-    run(["make-data", "--set", "n_users=20000", "--runs", str(log)])
+    run(["make-data", "--set", "n_users=20000", "--set", "ads.per_product=0", "--runs", str(log)])
 
 # %% Five lines from log to table.
 (source,) = log.iterdir() if len(sys.argv) == 1 else (log,)

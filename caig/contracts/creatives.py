@@ -7,6 +7,9 @@ from caig.contracts.table import Column, Invariant, TableContract
 SPLITS = ("train", "val", "test")
 """A split belongs to a product, never to a pair: two splits must not share a product."""
 
+UNCATEGORISED = "uncategorised"
+"""Category of every product of a log that names no categories."""
+
 PAIR_FILTERS = ("caig_5_20", "ge_20", "any")
 """Which pairs are kept, by the relative CTR gap: 5 to 20 % (the paper's), at least 20 %, or any."""
 
@@ -16,10 +19,19 @@ PRODUCTS = TableContract(
     "One product of the catalogue.",
     (
         Column("product_id", pl.String, "Identifier."),
-        Column("title", pl.String, "Title as the shop shows it; untrusted text."),
-        Column("category", pl.String, "Leaf category."),
+        Column(
+            "title",
+            pl.String,
+            "Title as the shop shows it; untrusted text, empty where the log has none.",
+        ),
+        Column("category", pl.String, "Leaf category; 'uncategorised' where the log has none."),
         Column("category_path", pl.String, "Categories from root to leaf, joined by ' > '."),
-        Column("cutout_path", pl.String, "RGBA cut-out, relative to the run folder."),
+        Column(
+            "cutout_path",
+            pl.String,
+            "RGBA cut-out, relative to the run folder; null where there is none.",
+            nullable=True,
+        ),
         Column("split", pl.String, "Data split of the product.", allowed=SPLITS),
     ),
     key=("product_id",),
@@ -35,7 +47,7 @@ CREATIVES = TableContract(
         Column("image_path", pl.String, "Image file, relative to the run folder."),
         Column("image_sha256", pl.String, "SHA-256 of the image file, hex."),
         Column("source", pl.String, "Where the image is from.", allowed=("logged", "generated")),
-        Column("sample_id", pl.String, "Prompt sample it was painted from.", nullable=True),
+        Column("sample_id", pl.String, "Prompt it was painted from: its prompt_id.", nullable=True),
         Column("generator", pl.String, "Generator's name; 'procedural' is said.", nullable=True),
         Column("seed", pl.Int64, "Generator seed.", nullable=True),
         Column("width", pl.Int32, "Width (px).", lower=1),
@@ -47,6 +59,98 @@ CREATIVES = TableContract(
             "a generated creative names its generator",
             (pl.col("source") == "logged") | pl.col("generator").is_not_null(),
         ),
+    ),
+)
+
+CREATIVE_COUNTS = TableContract(
+    "creative_counts",
+    1,
+    "What one creative gathered while it was shown, over all days together.",
+    (
+        Column("creative_id", pl.String, "Creative."),
+        Column("n_impressions", pl.Int64, "Impressions (count).", lower=0),
+        Column("n_clicks", pl.Int64, "Clicks (count).", lower=0),
+    ),
+    key=("creative_id",),
+    invariants=(
+        Invariant("n_clicks <= n_impressions", pl.col("n_clicks") <= pl.col("n_impressions")),
+    ),
+)
+
+CREATIVE_DAYS = TableContract(
+    "creative_days",
+    1,
+    "What one creative gathered on one day.",
+    (
+        Column("creative_id", pl.String, "Creative."),
+        Column("day", pl.String, "Day as the log names it; as texts, days sort in order."),
+        Column("n_impressions", pl.Int64, "Impressions (count).", lower=0),
+        Column("n_clicks", pl.Int64, "Clicks (count).", lower=0),
+    ),
+    key=("creative_id", "day"),
+    invariants=(
+        Invariant("n_clicks <= n_impressions", pl.col("n_clicks") <= pl.col("n_impressions")),
+    ),
+)
+
+LEFT_OUT = TableContract(
+    "left_out",
+    1,
+    "One creative of a log that was left out on request, and why.",
+    (
+        Column("creative_id", pl.String, "Creative."),
+        Column("product_id", pl.String, "Product it was to show."),
+        Column(
+            "reason",
+            pl.String,
+            "What is wrong with it.",
+            allowed=("missing_image", "broken_image", "same_picture", "lone_creative"),
+        ),
+        Column("file", pl.String, "File that names it first, as the user named it."),
+        Column("file_row", pl.Int64, "Line, row or entry of that file, from 1.", lower=1),
+        Column("detail", pl.String, "The value found, and what is wrong with it; untrusted text."),
+    ),
+    key=("creative_id",),
+)
+
+CLICK_PRIOR = TableContract(
+    "click_prior",
+    1,
+    "How much the ads of one product differ, in one category: the prior behind p_left_better.",
+    (
+        Column("category", pl.String, "Category."),
+        Column("n_products", pl.Int64, "Products with an ad that counts.", lower=1),
+        Column("n_creatives", pl.Int64, "Ads that count: of enough impressions.", lower=1),
+        Column("n_impressions", pl.Int64, "Their impressions (count).", lower=1),
+        Column("n_clicks", pl.Int64, "Their clicks (count).", lower=0),
+        Column(
+            "spread",
+            pl.Float64,
+            "Standard deviation of the log-odds of a click between ads of one product; pooled.",
+            lower=0,
+        ),
+    ),
+    key=("category",),
+    invariants=(
+        Invariant("n_clicks <= n_impressions", pl.col("n_clicks") <= pl.col("n_impressions")),
+    ),
+)
+
+CAPTIONS = TableContract(
+    "captions",
+    1,
+    "The background of one ad in words, as whoever made or described the ad wrote it.",
+    (
+        Column("creative_id", pl.String, "Creative."),
+        Column(
+            "caption",
+            pl.String,
+            "Background in short phrases joined by ', ', its place first; untrusted text.",
+        ),
+    ),
+    key=("creative_id",),
+    invariants=(
+        Invariant("caption is not empty", pl.col("caption").str.strip_chars().str.len_bytes() > 0),
     ),
 )
 
@@ -156,6 +260,65 @@ PROMPT_SAMPLES = TableContract(
         Column("seed", pl.Int64, "Sampling seed."),
     ),
     key=("sample_id",),
+)
+
+PROMPTS = TableContract(
+    "prompts",
+    1,
+    "One picture to be painted: a product and the words its background is painted from.",
+    (
+        Column("prompt_id", pl.String, "Identifier; of the prompt sample, if it comes from one."),
+        Column("product_id", pl.String, "Product the picture is for."),
+        Column("prompt", pl.String, "Text that is rendered; untrusted text."),
+        Column("source", pl.String, "Where it is from: a file, a run id, or 'command line'."),
+    ),
+    key=("prompt_id",),
+)
+
+CUTOUTS = TableContract(
+    "cutouts",
+    1,
+    "One picture of a product, cut out or refused.",
+    (
+        Column("product_id", pl.String, "Product shown."),
+        Column("source_path", pl.String, "Picture, as the source names it; untrusted text."),
+        Column("source_sha256", pl.String, "SHA-256 of its file, hex.", nullable=True),
+        Column(
+            "method",
+            pl.String,
+            "How it was cut out; null if it could not be read.",
+            nullable=True,
+            allowed=("alpha", "ground", "rembg"),
+        ),
+        Column(
+            "mask_score",
+            pl.Float64,
+            "How far the mask can be trusted; null if there is none.",
+            nullable=True,
+            lower=0,
+            upper=1,
+        ),
+        Column(
+            "status",
+            pl.String,
+            "Whether it can be used; a doubtful one is used on request only.",
+            allowed=("ok", "doubtful", "failed"),
+        ),
+        Column("reason", pl.String, "Why it is not ok; empty if it is."),
+        Column("notes", pl.String, "What was done to the picture on reading; empty if nothing."),
+        Column("used", pl.Boolean, "True if it is the cut-out of its product."),
+        Column("cutout_path", pl.String, "RGBA, relative to the run folder.", nullable=True),
+        Column("width", pl.Int32, "Width as read (px).", nullable=True, lower=1),
+        Column("height", pl.Int32, "Height as read (px).", nullable=True, lower=1),
+    ),
+    key=("product_id", "source_path"),
+    invariants=(
+        Invariant(
+            "a cut-out that is used has a file",
+            ~pl.col("used") | pl.col("cutout_path").is_not_null(),
+        ),
+        Invariant("a failed cut-out is not used", ~pl.col("used") | (pl.col("status") != "failed")),
+    ),
 )
 
 PREFERENCE_PAIRS = TableContract(

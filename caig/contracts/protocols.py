@@ -61,16 +61,22 @@ class CreativeGenerator(Protocol):
 
     name: str
 
-    def generate(self, samples: pl.DataFrame, products: pl.DataFrame, out: Path) -> pl.DataFrame:
-        """Paint one creative a prompt sample.
+    def generate(self, prompts: pl.DataFrame, products: pl.DataFrame, out: Path) -> pl.DataFrame:
+        """Paint one creative a prompt.
+
+        A picture depends on its product, its prompt and the configuration only, whatever else is
+        asked for with it: two pictures of one product differ by their prompts alone.
 
         Args:
-            samples: ``prompt_samples/1``.
-            products: ``products/1`` with the cut-outs the samples refer to.
-            out: Folder the images are written to, content-addressed.
+            prompts: ``prompts/1``.
+            products: ``products/1`` with the products the prompts refer to, and absolute paths of
+                their cut-outs.
+            out: Folder of the run; images go below it, content-addressed, and are durable there
+                when this returns.
 
         Returns:
-            ``creatives/1``: one row a sample, in the order of ``samples``.
+            ``creatives/1``: one row a prompt, in the order of ``prompts``; ``sample_id`` is the
+            prompt's id. A generator that draws by rule calls itself procedural in its name.
         """
         ...
 

@@ -3,7 +3,7 @@
 Fields are documented by the text under them; the contract page is made from it.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -79,6 +79,15 @@ class ArtifactRef(Record):
     """SHA-256 of its content, hex."""
 
 
+class RunInput(Record):
+    """A run this one was made from."""
+
+    run_id: str
+    """Its id."""
+    manifest_sha256: str = Sha256
+    """SHA-256 of its manifest, hex: the input cannot change unnoticed."""
+
+
 class GatePolicyRef(Record):
     """The rules a gate decided by."""
 
@@ -88,15 +97,36 @@ class GatePolicyRef(Record):
     """SHA-256 of its content, hex."""
 
 
+class GateWaiver(Record):
+    """A rule that someone answers for, for a time."""
+
+    check: str
+    """Rule it is for."""
+    slice: str | None = None
+    """Part of the rule it is for; null for all of it."""
+    owner: str
+    """Who answers for it."""
+    reason: str
+    """Why."""
+    expires: date
+    """Last day it holds (UTC)."""
+    ticket: str | None = None
+    """Where it was agreed; null if not stated."""
+
+
+GateStatus = Literal["pass", "fail", "inconclusive", "error", "waived", "not_applicable"]
+
+
 class GateCheck(Record):
-    """One rule of a gate and what was found."""
+    """One rule of a gate, or one category of it, and what was found."""
 
     id: str
     """Rule's identifier in the policy."""
-    status: Literal["pass", "fail", "inconclusive", "error", "waived", "not_applicable"]
+    status: GateStatus
     """Outcome. ``inconclusive``: the interval reaches over the bound; ``error``: no evidence."""
     observed: float | None = None
-    """Estimate, in the metric's unit; None if there is none."""
+    """Estimate, in the metric's unit; None if there is none. Of a comparison: the difference,
+    candidate minus incumbent."""
     ci_lower: float | None = None
     """Lower interval limit."""
     ci_upper: float | None = None
@@ -111,6 +141,54 @@ class GateCheck(Record):
     """Where the figures come from."""
     blocking: bool
     """Whether anything but a pass prevents ``ship``."""
+    slice: str = "all"
+    """Part of the data, e.g. ``category=Shoes``."""
+    categories: tuple[str, ...] = ()
+    """Categories that were pooled, as each has too few items; empty if none were."""
+    suite: str | None = None
+    """Suite that made the figures; None if none did."""
+    metric: str | None = None
+    """Metric."""
+    threshold: float | None = None
+    """The bound as a number: smallest or largest value, or of a comparison the difference that is
+    just not allowed."""
+    keeps: Literal["above", "below"] | None = None
+    """On which side of it the value must lie."""
+    ci_confidence: float | None = Field(default=None, gt=0, lt=1)
+    """Two-sided confidence of the interval."""
+    unit: Literal["percent", "number"] = "number"
+    """How the policy has the figures written; here they are fractions all the same."""
+    candidate_value: float | None = None
+    """Of a comparison: mean of the candidate."""
+    incumbent_value: float | None = None
+    """Of a comparison: mean of the incumbent."""
+    n_unscored: int | None = Field(default=None, ge=0)
+    """Items that were asked and have no answer (count); of a comparison, of whichever subject has
+    more."""
+    coverage: float | None = Field(default=None, ge=0, le=1)
+    """Items the estimate rests on, over all that any subject was asked."""
+    n_clusters: int | None = Field(default=None, ge=0)
+    """Products they are of (count); None if the evidence does not say."""
+    p_pass: float | None = Field(default=None, ge=0, le=1)
+    """One-sided p-value against "the bound is missed"."""
+    p_pass_adj: float | None = Field(default=None, ge=0, le=1)
+    """The same, corrected for the number of blocking checks."""
+    p_fail: float | None = Field(default=None, ge=0, le=1)
+    """One-sided p-value against "the bound is kept"."""
+    p_fail_adj: float | None = Field(default=None, ge=0, le=1)
+    """The same, corrected."""
+    more_items: int | None = Field(default=None, ge=0)
+    """Inconclusive: items needed besides those there are (count); None if it cannot be told."""
+    reason: str = ""
+    """What was found, in a sentence."""
+    why: str = ""
+    """Why the policy has the rule."""
+    found: GateStatus | None = None
+    """Outcome without its waiver; None unless waived."""
+    waiver: GateWaiver | None = None
+    """Waiver that holds; None unless waived."""
+    baseline_evidence: ArtifactRef | None = None
+    """Where the incumbent's figures come from; None unless compared."""
 
 
 class GateReport(Record):
@@ -123,15 +201,32 @@ class GateReport(Record):
     format: Literal["gate_report/1"] = "gate_report/1"
     """Format identifier."""
     subject: str
-    """Candidate, as a run id."""
+    """Candidate, as its evidence names it."""
     baseline: str | None = None
-    """Incumbent, as a run id; None if there is none."""
+    """Incumbent, as its evidence names it; None if there is none."""
     policy: GatePolicyRef
     """Rules used."""
     checks: tuple[GateCheck, ...]
     """Every rule of the policy, checked or not."""
     verdict: Literal["ship", "review", "reject"]
     """The decision."""
+    exit_code: int = Field(default=0, ge=0, le=5)
+    """Exit code of the command: 0 ship, 3 reject, 4 review as something is inconclusive, 5 review
+    as evidence is missing."""
+    headline: str = ""
+    """The decision in a sentence."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know besides: void waivers, warnings."""
+    family: str = ""
+    """What the correction was made over, in words."""
+    as_of: date | None = None
+    """Day the waivers and the age of the evidence were judged on (UTC)."""
+    runs: tuple[RunInput, ...] = ()
+    """Runs named."""
+    artifacts: tuple[ArtifactRef, ...] = ()
+    """Every artifact read."""
+    void_waivers: tuple[GateWaiver, ...] = ()
+    """Waivers that have expired."""
     created_at: datetime
     """When (UTC)."""
 
@@ -160,15 +255,6 @@ class Artifact(Record):
     """Size (bytes)."""
     n_rows: int | None = Field(default=None, ge=0)
     """Rows (count); None if it is no table."""
-
-
-class RunInput(Record):
-    """A run this one was made from."""
-
-    run_id: str
-    """Its id."""
-    manifest_sha256: str = Sha256
-    """SHA-256 of its manifest, hex: the input cannot change unnoticed."""
 
 
 class FileInput(Record):

@@ -9,14 +9,27 @@ from caig.contracts.categories import (
 )
 from caig.contracts.creative_effects import CREATIVE_DRIVERS, CREATIVE_EFFECTS, IMAGE_TESTS
 from caig.contracts.creatives import (
+    CAPTIONS,
+    CLICK_PRIOR,
+    CREATIVE_COUNTS,
+    CREATIVE_DAYS,
     CREATIVE_PAIRS,
     CREATIVES,
+    CUTOUTS,
+    LEFT_OUT,
     PAIR_SCORES,
     PREFERENCE_PAIRS,
     PRODUCTS,
     PROMPT_SAMPLES,
+    PROMPTS,
 )
-from caig.contracts.cubes import CUBE
+from caig.contracts.cubes import CUBE, CUBE_LIFTS
+from caig.contracts.evaluations import (
+    POSITION_BIAS,
+    RELIABILITY,
+    SCORER_COMPARISONS,
+    SCORER_COUNTS,
+)
 from caig.contracts.experiments import (
     ARM_SUMMARY,
     HEALTH,
@@ -29,6 +42,7 @@ from caig.contracts.experiments import (
     TRAFFIC_TRUTH,
     UNIT_METRICS,
 )
+from caig.contracts.gates import ITEM_SCORES
 from caig.contracts.health import AA_TEST, BOT_LIKE_UNITS, SEQUENTIAL_RATIO
 from caig.contracts.intervals import LIFT_INTERVALS
 from caig.contracts.looks import DAY_EFFECTS, LIFT_BY_DAY, LOOKS
@@ -43,6 +57,7 @@ from caig.contracts.overall import (
 from caig.contracts.plans import PLAN, POWER_CURVE
 from caig.contracts.simulations import ERROR_RATES
 from caig.contracts.table import TableContract
+from caig.contracts.worlds import CREATIVE_TRUTH, PROMPT_READINGS, SCENE_SUITABILITY
 from caig.errors import ArtifactError
 
 TABLES: dict[str, TableContract] = {
@@ -50,12 +65,22 @@ TABLES: dict[str, TableContract] = {
     for contract in (
         PRODUCTS,
         CREATIVES,
+        CAPTIONS,
+        CREATIVE_COUNTS,
+        CREATIVE_DAYS,
+        LEFT_OUT,
+        CLICK_PRIOR,
         CREATIVE_PAIRS,
         PAIR_SCORES,
         PROMPT_SAMPLES,
+        PROMPTS,
+        CUTOUTS,
         PREFERENCE_PAIRS,
         IMPRESSION_LOG,
         TRAFFIC_TRUTH,
+        CREATIVE_TRUTH,
+        SCENE_SUITABILITY,
+        PROMPT_READINGS,
         ARM_SUMMARY,
         LIFT_TABLE,
         HETEROGENEITY,
@@ -81,8 +106,14 @@ TABLES: dict[str, TableContract] = {
         PLAN,
         POWER_CURVE,
         SUITE_RESULTS,
+        ITEM_SCORES,
+        SCORER_COUNTS,
+        POSITION_BIAS,
+        RELIABILITY,
+        SCORER_COMPARISONS,
         ERROR_RATES,
         CUBE,
+        CUBE_LIFTS,
         OVERALL_LIFTS,
         MIX_SHIFT,
         ADJUSTED_LIFTS,

@@ -18,7 +18,13 @@ def test_demo_makes_analyses_compares_and_finds_the_fault(tmp_path, capsys):
     assert "verdicts given: withheld" in said
     assert f"dashboard {tmp_path / 'runs'}" in said
     entries = list_runs(tmp_path / "runs")
-    assert sorted(entry.verb for entry in entries) == ["lift", "lift", "make-data", "make-data"]
+    assert sorted(entry.verb for entry in entries) == [
+        "generate",
+        "lift",
+        "lift",
+        "make-data",
+        "make-data",
+    ]
     assert {entry.status for entry in entries} == {"complete"}
     for entry in entries:
         run = Run.open(entry.path)

@@ -184,6 +184,8 @@ def test_a_null_where_none_may_be(contract, column):
 
 NO_INTERVAL = {"ci_lower": None, "ci_upper": None, "p_value": None, "state": "undefined"}
 WITH_NULL = {
+    ("item_scores", "value"): {"unscored_reason": "timeout"},
+    ("cutouts", "cutout_path"): {"used": False},
     ("creatives", "generator"): {"source": "logged"},
     ("creative_effects", "ctr_shrunk"): {"status": "alone"},
     ("plan", "ctr"): {"days_needed": None, "status": "no_clicks"},
