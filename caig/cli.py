@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from cyclopts import App
 
 from caig import text, version
-from caig.errors import CaigError
+from caig.errors import CaigError, PrerequisiteError
 
 VERBS = {  # verb: (target, one-line help)
     "make-data": (
@@ -124,6 +124,12 @@ def run(arguments: list[str]) -> int:
         # A message may quote names from a file; its own line breaks are kept.
         lines = "\n".join(text.printable(line) for line in str(error).split("\n"))
         print(f"caig {arguments[0]}: {lines}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        missing = PrerequisiteError.from_missing(f"caig {arguments[0]}", error.name or "")
+        if missing is None:
+            raise
+        print(missing, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -32,9 +32,24 @@ class PrerequisiteError(CaigError):
     """This machine is not ready: an optional set of packages is missing."""
 
     @classmethod
+    def from_missing(cls, feature: str, module: str) -> "PrerequisiteError | None":
+        """What to install for a module that is not there; None if it is in no optional set."""
+        package = module.partition(".")[0]
+        extras = [extra for extra, packages in EXTRAS.items() if package in packages]
+        return cls.from_extra(feature, extras[0]) if extras else None
+
+    @classmethod
     def from_extra(cls, feature: str, extra: str) -> "PrerequisiteError":
         """What to install for ``feature``."""
         return cls(f"{feature} needs more packages: pip install 'caig-toolkit[{extra}]'")
+
+
+EXTRAS = {
+    "images": ("cv2", "PIL", "skia"),
+    "train": ("accelerate", "diffusers", "peft", "safetensors", "torch", "transformers", "trl"),
+    "dashboard": ("altair", "streamlit"),
+}
+"""Packages that are not always there, by the optional set that brings them."""
 
 
 class ArtifactError(CaigError):

@@ -124,6 +124,28 @@ def test_a_bug_keeps_its_traceback():
     assert done.stderr.endswith("IndexError: list index out of range\n")
 
 
+@pytest.mark.parametrize(
+    ("module", "extra"), [("cv2", "images"), ("torch.nn", "train"), ("streamlit", "dashboard")]
+)
+def test_a_package_that_is_not_there_is_named_with_its_extra(module, extra, monkeypatch, capsys):
+    def needs_it(*_words, **_options):
+        raise ModuleNotFoundError(f"No module named '{module}'", name=module)
+
+    monkeypatch.setattr(cli, "build_app", lambda **_: needs_it)
+    assert cli.run(["generate"]) == 2
+    said = capsys.readouterr().err
+    assert said == f"caig generate needs more packages: pip install 'caig-toolkit[{extra}]'\n"
+
+
+def test_a_module_of_our_own_that_is_not_there_is_a_bug(monkeypatch):
+    def broken(*_words, **_options):
+        raise ModuleNotFoundError("No module named 'caig.nowhere'", name="caig.nowhere")
+
+    monkeypatch.setattr(cli, "build_app", lambda **_: broken)
+    with pytest.raises(ModuleNotFoundError):
+        cli.run(["generate"])
+
+
 def test_an_interrupt_is_exit_130():
     done = python(ADD_VERB.format(body="raise KeyboardInterrupt"))
     assert done.returncode == 130
