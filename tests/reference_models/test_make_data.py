@@ -1,6 +1,8 @@
 """``caig make-data``: the whole world as a run, the same for the same seed."""
 
 import builtins
+import subprocess
+import sys
 
 import cv2
 import polars as pl
@@ -67,8 +69,10 @@ def test_sheets_can_be_looked_at(world):
 
 
 def test_the_same_seed_gives_the_same_bytes_however_many_processes(world, tmp_path):
-    words = [*SMALL[:2], "--processes", "2", *SMALL[4:]]
-    again = made(tmp_path / "again", *words)
+    words = [*SMALL[:2], "--processes", "2", *SMALL[4:], "--runs", str(tmp_path / "again")]
+    # From the shell, as a pool's processes begin by importing the program that started them.
+    subprocess.run([sys.executable, "-m", "caig", "make-data", *words], check=True)
+    again = Run.open(list_runs(tmp_path / "again")[0].path)
     other = made(tmp_path / "other", *SMALL, "--set", "seed=7")
     for name in ("creatives", "creative_counts", "creative_truth", "impression_log"):
         assert again.table(name).equals(world.table(name))
