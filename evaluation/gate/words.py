@@ -83,7 +83,7 @@ def reason(
     if finding.obstacle is not None:
         said = _capital(finding.obstacle.reason)
         more = finding.obstacle.more_items
-        return f"{said}: {more:,} more are needed." if more else f"{said}."
+        return f"{said}: about {more:,} more items are needed." if more else f"{said}."
     found = observed(finding)
     bound = required(finding.check)
     if finding.check.bound == "point":
