@@ -28,6 +28,11 @@ class Scoring(Config):
         "ref:saturation",
         "ref:sharpness",
         "ref:title_length",
+        "ref:headline_length",
+        "ref:headline_words",
+        "ref:headline_number",
+        "ref:headline_question",
+        "ref:headline_capitals",
     )
     """Scorers that look at no content, by name."""
 

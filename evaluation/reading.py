@@ -137,15 +137,25 @@ def _data_run(pairs_run: Run) -> Run | None:
     run = Run.open(folder)
     if run.as_input() != used:
         raise ArtifactError(f"{folder}: its manifest has changed since the pairs were made from it")
-    has_counts = {"creatives", CREATIVE_COUNTS.name} <= set(run.manifest.artifacts)
+    has_counts = CREATIVE_COUNTS.name in run.manifest.artifacts and _ads_table(run) is not None
     return run if has_counts else None
+
+
+def _ads_table(data_run: Run) -> str | None:
+    """Which table tells the product of every ad; None where none does."""
+    return next((n for n in ("creatives", "headlines") if n in data_run.manifest.artifacts), None)
+
+
+def _products_of_ads(data_run: Run) -> pl.DataFrame:
+    """Columns creative_id, product_id."""
+    name = _ads_table(data_run)
+    assert name
+    return data_run.table(name).select("creative_id", "product_id")
 
 
 def _all_ads(data_run: Run, pairs: pl.DataFrame) -> pl.DataFrame:
     """Counts of every ad of the data; the category of a product comes from the catalogue."""
-    ads = data_run.table(CREATIVE_COUNTS.name).join(
-        data_run.table("creatives").select("creative_id", "product_id"), on="creative_id"
-    )
+    ads = data_run.table(CREATIVE_COUNTS.name).join(_products_of_ads(data_run), on="creative_id")
     has_catalogue = "products" in data_run.manifest.artifacts
     catalogue = data_run.table("products") if has_catalogue else pairs
     return ads.join(
@@ -163,7 +173,7 @@ def _seen_by_day(data_run: Run) -> Interval | None:
     days = (
         data_run.table("creative_days")
         .filter(pl.col("n_impressions") > 0)
-        .join(data_run.table("creatives").select("creative_id", "product_id"), on="creative_id")
+        .join(_products_of_ads(data_run), on="creative_id")
     )
     if days.height == 0:
         return None

@@ -1,4 +1,4 @@
-"""``caig train-baseline``: train VAM or CG4CTR on the ads of a run."""
+"""``caig train-baseline``: train VAM, CG4CTR or the headline model on the ads of a run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from caig.errors import PrerequisiteError
+from caig.errors import ConfigError, PrerequisiteError
 from reference_models.baseline_runs import VERB
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ STATE = "state"
 
 
 def train_baseline(
-    model: Literal["vam", "cg4ctr"],
+    model: Literal["vam", "cg4ctr", "headline"],
     data: Path,
     /,
     *,
@@ -32,14 +32,14 @@ def train_baseline(
     resume: Path | None = None,
     runs: Path = Path("runs"),
 ) -> None:
-    """Train a published baseline on ads and their clicks; write its weights as a run.
+    """Train a baseline on ads and their clicks; write its weights as a run.
 
-    Artifacts: the weights (safetensors), training_history, a model card. Figures of the run are
-    those of the kept epoch on the validation products. Score with `ref:vam:RUN` or
-    `ref:cg4ctr:RUN`.
+    Artifacts: the weights (safetensors; of headline, a table), training_history, a model card.
+    Figures of the run are those of the kept epoch, or strength, on the validation products. Score
+    with `ref:vam:RUN`, `ref:cg4ctr:RUN` or `ref:headline:RUN`.
 
     Args:
-        model: Which baseline.
+        model: vam and cg4ctr read pictures; headline reads headlines, see docs/upworthy.md.
         data: Run of `caig make-data`, `caig ingest` or `caig pairs`, as a folder or an id; of the
             last, the products' splits are taken.
         config: TOML file; see configs/baselines and docs/baselines.md.
@@ -54,6 +54,11 @@ def train_baseline(
     from reference_models.cg4ctr import Cg4ctrConfig
     from reference_models.vam import VamConfig
 
+    if model == "headline":
+        if resume is not None:
+            raise ConfigError("headline: --resume is for trainings of epochs; train anew")
+        print(_headline(data, config, set_, runs))
+        return
     _require_torch()
     schema: type[VamConfig] | type[Cg4ctrConfig] = VamConfig if model == "vam" else Cg4ctrConfig
     settings = load_config(schema, config, set_)
@@ -72,6 +77,32 @@ def train_baseline(
             _cg4ctr(run, settings, found, state)
         _remove(state)
     print(run.path)
+
+
+def _headline(data: Path, config: Path | None, set_: tuple[str, ...], runs: Path) -> Path:
+    from rich.console import Console
+
+    from caig.config import load_config
+    from caig.data.sources import data_run, open_run
+    from caig.runs.store import RunWriter
+    from reference_models.headline import Tried, headline_ads, train_folds
+    from reference_models.headline_config import HeadlineConfig
+    from reference_models.headline_run import write_headline
+
+    settings = load_config(HeadlineConfig, config, set_)
+    source = data_run(open_run(data, runs))
+    ads = headline_ads(source)
+    console = Console(stderr=True, highlight=False)
+
+    def tell(tried: Tried) -> None:
+        console.print(
+            f"strength {tried.strength:g}  validation pairs right {tried.pair_accuracy:.3f}"
+            f"  log-loss {tried.log_loss:.4f}"
+        )
+
+    with RunWriter(runs, VERB, settings, inputs={"data": source}) as run:
+        write_headline(run, train_folds(ads, settings, tell=tell))
+    return run.path
 
 
 def _vam(run: "RunWriter", config: "VamConfig", found: "DataOfRun", state: Path) -> None:

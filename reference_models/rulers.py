@@ -107,6 +107,11 @@ class Ruler:
         """
         if self.measure == "position":
             return self._leftmost(pairs)
+        if self.measure == "random":  # of the name alone: ads of any kind have one
+            left, right = (
+                np.array([chance(name) for name in pairs[side]]) for side in ("left_id", "right_id")
+            )
+            return pair_scores(pairs, self.name, left / (left + right))
         ads = of_pairs(pairs, read_ads(images))
         left, right = at_pairs(pairs, ads["creative_id"], self._measured(ads, images))
         total = left + right
@@ -114,8 +119,6 @@ class Ruler:
         return pair_scores(pairs, self.name, p_left)
 
     def _measured(self, ads: pl.DataFrame, images: Path) -> np.ndarray:
-        if self.measure == "random":
-            return np.array([chance(name) for name in ads["creative_id"]], dtype=float)
         if self.measure == "title_length":
             return _lengths(ads["title"], images)
         if self.measure == "file_size":

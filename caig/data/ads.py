@@ -1,5 +1,7 @@
 """The ads of a run as one frame: what each showed, gathered, and which split it is in."""
 
+import hashlib
+
 import polars as pl
 
 from caig.contracts.creatives import SPLITS, UNCATEGORISED
@@ -22,16 +24,14 @@ def counted_ads(run: Run, *, min_impressions: int, split: SplitConfig) -> pl.Dat
 
     Returns:
         Columns creative_id, product_id, image_path, image_sha256, n_impressions, n_clicks,
-        category, split.
+        category, split. Of headlines, the path is null and the sum is that of the text.
 
     Raises:
         ArtifactError: The run has no creatives or counts.
         DataError: An ad's counts belong to no creative, or a creative's product is unknown.
     """
     counts = scan_table(run, "creative_counts")
-    creatives = scan_table(run, "creatives").select(
-        "creative_id", "product_id", "image_path", "image_sha256"
-    )
+    creatives = _contents(run)
     _refuse_unknown(run, "creative_id", {"creative_counts": counts, "creatives": creatives})
     ads = counts.filter(pl.col("n_impressions") > min_impressions).join(creatives, on="creative_id")
     if "products" in run.manifest.artifacts:
@@ -71,6 +71,22 @@ def without_shared(ads: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
         ads.join(last, on="image_sha256", how="left", maintain_order="left")
         .filter(pl.col("_last").is_null() | (order == pl.col("_last")))
         .drop("_last")
+    )
+
+
+def _contents(run: Run) -> pl.LazyFrame:
+    """What each ad shows: creative_id, product_id, image_path, image_sha256."""
+    if "headlines" not in run.manifest.artifacts:
+        return scan_table(run, "creatives").select(
+            "creative_id", "product_id", "image_path", "image_sha256"
+        )
+    ads = run.table("headlines")
+    sums = [hashlib.sha256(headline.encode()).hexdigest() for headline in ads["headline"]]
+    return ads.lazy().select(
+        "creative_id",
+        "product_id",
+        pl.lit(None, pl.String).alias("image_path"),
+        pl.Series("image_sha256", sums, dtype=pl.String),
     )
 
 

@@ -15,11 +15,12 @@ def ingest(
 ) -> None:
     """Read a log of ads with their impressions and clicks into a run.
 
-    Reads the CreativeRanking lists, their JSON derivative, or a folder of images with a table of
-    counts (CSV, TSV, Parquet shards). Every picture is decoded. What is wrong is told in one
-    message with file, row, column and value, and nothing is written. The run holds creatives,
-    creative_counts and products, creative_days where the log names days, and left_out where
-    something was left out on request; its folder is the last line printed.
+    Reads the CreativeRanking lists, their JSON derivative, a folder of images with a table of
+    counts (CSV, TSV, Parquet shards), or headline tests of the Upworthy archive. Every picture is
+    decoded. What is wrong is told in one message with file, row, column and value, and nothing is
+    written. The run holds creatives (of headline tests: headlines), creative_counts and products,
+    creative_days where the log names days, and left_out where something was left out; its folder
+    is the last line printed.
 
     Args:
         source: One folder, or files of one kind.
@@ -64,8 +65,8 @@ def pairs(
 
     Args:
         run: Run of ads with counts, as a folder or an id: of caig ingest or caig make-data.
-        rule: any, ge_20 (higher CTR at least 1.20 times the lower) or caig_5_20 (1.05 to 1.20
-            times).
+        rule: any, ge_20 (higher CTR at least 1.20 times the lower), caig_5_20 (1.05 to 1.20
+            times) or significant (they differ by a test of two proportions at 5 %).
         config: TOML file: rule, min_impressions, split, prior; see docs/pairs.md.
         set_: One value over the file's, e.g. --set min_impressions=2000.
         runs: Folder of all runs.

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from caig.config import Config
 
-Rule = Literal["caig_5_20", "ge_20", "any"]
+Rule = Literal["caig_5_20", "ge_20", "any", "significant"]
 
 
 class SplitConfig(Config):
@@ -65,12 +65,16 @@ class ProblemsConfig(Config):
     """A product with one ad: it makes no pair."""
     repeated_rows: Literal["refuse", "add"] = "refuse"
     """Two rows of one ad (and day): add takes both as parts of its counts."""
+    faulty_week: Literal["skip", "keep"] = "skip"
+    """Headlines alone: an ad of a week whose readers were not assigned at random."""
+    no_picture: Literal["refuse", "skip"] = "refuse"
+    """Headlines alone: an ad whose picture has no name, so that none can be said to share it."""
 
 
 class IngestConfig(Config):
     """How a log of ads becomes a run."""
 
-    kind: Literal["auto", "creative_ranking", "creative_ranking_json", "table"] = "auto"
+    kind: Literal["auto", "creative_ranking", "creative_ranking_json", "table", "upworthy"] = "auto"
     """What the source is; auto judges by its files."""
     pictures: Literal["copy", "link"] = "copy"
     """Copy pictures into the run, or point at them where they lie."""
@@ -94,7 +98,8 @@ class PairsConfig(Config):
 
     rule: Rule = "any"
     """caig_5_20: the higher CTR is 1.05 to 1.20 times the lower; ge_20: at least 1.20 times; any:
-    they differ. Both CTRs are above zero."""
+    they differ; significant: they differ by a test of two proportions at 5 %. Both CTRs are above
+    zero."""
     min_impressions: int = Field(default=1000, ge=1)
     """An ad counts with more impressions than this."""
     shared_picture: Literal["refuse", "drop", "keep"] = "refuse"

@@ -18,7 +18,7 @@ REASONS = {
     "same_picture": "both ads show the same picture",
     "no_click": "an ad was never clicked",
     "tied": "equal click-through rates",
-    "outside": "outside the rule's ratio",
+    "outside": "outside the rule's bounds",
 }
 
 

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from caig.contracts.records import FileInput
 from caig.data.config import IngestConfig
 from caig.data.counts_table import FORMATS, table_file
 from caig.data.creative_ranking import LISTS, find_lists, list_file
 from caig.data.creative_ranking_json import json_file
 from caig.data.rows import RowsFile
+from caig.data.upworthy import archive_files, headline_ads, is_archive, read_packages
 from caig.errors import DataError
 from caig.runs.files import sha256_file
 
@@ -17,6 +20,7 @@ KINDS = {
     "creative_ranking": f"CreativeRanking lists ({', '.join(LISTS)})",
     "creative_ranking_json": "its JSON derivative (.json)",
     "table": f"a table of counts ({', '.join(FORMATS)})",
+    "upworthy": "headline tests of the Upworthy Research Archive (.csv, .csv.gz)",
 }
 
 
@@ -28,11 +32,14 @@ class Source:
         kind: One of :data:`KINDS`.
         files: Its files of counts.
         images: Folder that image names are relative to.
+        headlines: Of a log of headlines, which has no pictures: what is known of each ad, as of
+            :func:`caig.data.upworthy.headline_ads`.
     """
 
     kind: str
     files: tuple[RowsFile, ...]
     images: Path
+    headlines: pl.DataFrame | None = None
 
     def named(self) -> str:
         """The files, for a message: ``a.csv``, or ``a.csv and 3 more``."""
@@ -73,6 +80,9 @@ def find_source(names: Sequence[Path], images: Path | None, config: IngestConfig
         mixed = ", ".join(f"{path} ({kind})" for path, kind in list(kinds.items())[:3])
         raise DataError(f"files of several kinds cannot make one run: {mixed}; read them apart")
     kind = next(iter(kinds.values()))
+    if kind == "upworthy":
+        packages = read_packages(paths, config.split)
+        return Source(kind, archive_files(paths, packages), paths[0].parent, headline_ads(packages))
     if kind == "creative_ranking":
         files = tuple(list_file(path) for path in paths)
     elif kind == "creative_ranking_json":
@@ -89,8 +99,8 @@ def _behind(name: Path) -> list[Path]:
         raise DataError(f"{name}: no such file or folder")
     if lists := find_lists(name):
         return lists
-    tables = sorted(p for p in name.iterdir() if p.suffix.lower() in FORMATS and p.is_file())
-    if tables:
+    files = sorted(p for p in name.iterdir() if p.is_file())
+    if tables := [p for p in files if p.suffix.lower() in FORMATS or is_archive(p)]:
         return tables
     known = "; ".join(KINDS.values())
     raise DataError(f"{name}: holds no counts; known: {known}")
@@ -102,6 +112,8 @@ def _kind(path: Path, stated: str) -> str:
         raise DataError(f"{path}: a table of counts is one of {', '.join(FORMATS)}")
     if stated != "auto":
         return stated
+    if is_archive(path):
+        return "upworthy"
     if suffix in FORMATS:
         return "table"
     if suffix == ".json":

@@ -20,6 +20,7 @@ from caig.contracts.creatives import (
     PRODUCTS,
     UNCATEGORISED,
 )
+from caig.contracts.headlines import HEADLINES
 from caig.data.config import IngestConfig, SplitConfig
 from caig.data.finding import Source, find_source
 from caig.data.findings import SHOWN, Findings
@@ -38,13 +39,18 @@ HINTS = {
     "apart, where they make no pair, with --set problems.same_picture=keep",
     "lone_creative": "leave those products out with --set problems.lone_creative=skip, or keep "
     "them with --set problems.lone_creative=keep",
+    "no_picture": "leave those ads out with --set problems.no_picture=skip",
 }
 RULES = {
     "missing_image": "image files are missing",
     "broken_image": "image files are broken",
     "same_picture": "ads of one product show the same picture",
     "lone_creative": "products have one ad only, which makes no pair",
+    "faulty_week": "readers were not assigned at random",
+    "no_picture": "ads name no picture, so that none can be said to share it",
 }
+COLUMNS = {"lone_creative": "product_id", "no_picture": "picture"}
+"""Column a reason is about, where it is not the ad's content."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,9 @@ class Ingested:
     Attributes:
         source: What it was read from.
         counted: Its rows.
-        ads: Ads to write: columns of :class:`Counted`'s, and image_sha256, suffix, width, height.
+        ads: Ads to write: columns of :class:`Counted`'s, and image_sha256, suffix, width, height;
+            of a log of headlines, the headline in place of the image, and picture, test_id,
+            story_id.
         merged: Ads whose counts went to another: creative_id, into.
         left_out: ``left_out/1``.
     """
@@ -97,12 +105,18 @@ def read_source(
         if counted is None:
             findings.refuse(source.named())
         assert counted is not None
-        names_of_images = counted.ads["image"].unique(maintain_order=True)
-        pictures = inspect_pictures(names_of_images, source.images, advance=advance)
-        chosen = _Choice(source, counted.ads.join(pictures, on="image", how="left"), findings)
-        for reason in ("missing_image", "broken_image"):
-            chosen.apply(reason, getattr(config.problems, reason), pl.col("problem") == reason)
-        chosen.settle_same_picture(config.problems.same_picture)
+        if source.headlines is None:
+            names_of_images = counted.ads["image"].unique(maintain_order=True)
+            pictures = inspect_pictures(names_of_images, source.images, advance=advance)
+            chosen = _Choice(source, counted.ads.join(pictures, on="image", how="left"), findings)
+            for reason in ("missing_image", "broken_image"):
+                chosen.apply(reason, getattr(config.problems, reason), pl.col("problem") == reason)
+            chosen.settle_same_picture(config.problems.same_picture)
+        else:
+            known = counted.ads.join(source.headlines, on="creative_id")
+            chosen = _Choice(source, known.with_columns(detail=pl.lit(None, pl.String)), findings)
+            chosen.apply("faulty_week", config.problems.faulty_week, pl.col("is_faulty"))
+            chosen.apply("no_picture", config.problems.no_picture, pl.col("picture").is_null())
         is_alone = pl.len().over("product_id") == 1
         chosen.apply("lone_creative", config.problems.lone_creative, is_alone)
         if chosen.ads.is_empty():
@@ -170,7 +184,7 @@ class _Choice:
 
     def _tell(self, reason: str, meant: pl.DataFrame) -> None:
         names = self._source.files[0].names
-        column = "product_id" if reason == "lone_creative" else "image"
+        column = COLUMNS.get(reason, "image")
         shown = (
             f"{self._source.files[row['file']].path} {self._source.files[row['file']].unit} "
             f"{row['row']}: {names.get('product_id', 'product_id')}={row['product_id']!r}, "
@@ -203,13 +217,20 @@ def write_ingested(ingested: Ingested, config: IngestConfig, runs: Path) -> Path
     """
     source, ads = ingested.source, ingested.ads
     with RunWriter(runs, "ingest", config, files=source.as_inputs()) as run:
-        pictures = ads.unique("image", maintain_order=True)
-        brought = bring_pictures(
-            pictures, source.images, run.path, as_links=config.pictures == "link"
-        )
-        schema = {"image": pl.String, "image_path": pl.String}
-        paths = pl.DataFrame(list(brought), schema=schema, orient="row")
-        run.write_table(CREATIVES, _creatives(ads.join(paths, on="image", maintain_order="left")))
+        if source.headlines is None:
+            pictures = ads.unique("image", maintain_order=True)
+            brought = bring_pictures(
+                pictures, source.images, run.path, as_links=config.pictures == "link"
+            )
+            schema = {"image": pl.String, "image_path": pl.String}
+            paths = pl.DataFrame(list(brought), schema=schema, orient="row")
+            with_paths = ads.join(paths, on="image", maintain_order="left")
+            run.write_table(CREATIVES, _creatives(with_paths))
+        else:
+            headlines = ads.rename({"image": "headline"})
+            run.write_table(HEADLINES, headlines.select(HEADLINES.schema.names()))
+            run.add_metric("tests", ads["test_id"].n_unique())
+            run.add_metric("stories", ads["story_id"].n_unique())
         run.write_table(CREATIVE_COUNTS, ads.select(CREATIVE_COUNTS.schema.names()))
         run.write_table(PRODUCTS, _products(ingested, config.split))
         if ingested.left_out.height:

@@ -50,6 +50,11 @@ def labelled_ads(run: Run, config: PairsConfig) -> Labelled:
             "min_impressions with --set min_impressions=N"
         )
     if config.near_copies:
+        if "headlines" in run.manifest.artifacts:
+            raise DataError(
+                f"{run.path}: near_copies compares pictures, and these ads are headlines; leave "
+                "it out"
+            )
         ads = with_near_copies_joined(ads, run.path)
     kept = ads
     if config.shared_picture != "keep":
@@ -121,5 +126,5 @@ def funnel(tally: Tally, labelled: Labelled) -> str:
         f"{labelled.ads.height:,} ads count, of {n_products:,} products; "
         f"{tally.candidates:,} candidate pairs; left out: {tally.same_picture:,} of one picture, "
         f"{tally.no_click:,} with an ad without a click, {tally.tied:,} tied, {tally.outside:,} "
-        "outside the rule's ratio"
+        "outside the rule's bounds"
     )

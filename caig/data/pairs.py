@@ -28,16 +28,24 @@ Indices = NDArray[np.int64]
 
 
 class Bounds(NamedTuple):
-    """Bounds of the higher CTR over the lower, inclusive."""
+    """What a pair must keep, inclusive.
+
+    Attributes:
+        lower: Least ratio of the higher CTR to the lower.
+        upper: Largest.
+        least_z: Least difference in standard errors, under one pooled rate for both.
+    """
 
     lower: float
     upper: float
+    least_z: float = 0.0
 
 
 RULES: dict[Rule, Bounds] = {
     "caig_5_20": Bounds(1.05, 1.20),
     "ge_20": Bounds(1.20, math.inf),
     "any": Bounds(1.0, math.inf),
+    "significant": Bounds(1.0, math.inf, least_z=1.959963984540054),  # p = 0.05 on two sides
 }
 
 
@@ -50,7 +58,7 @@ class Tally:
         same_picture: Left out: both show the same picture.
         no_click: Left out: at least one was never clicked.
         tied: Left out: equal click-through rates say nothing.
-        outside: Left out: the ratio is outside the rule's bounds.
+        outside: Left out: ratio or difference is outside the rule's bounds.
         kept: Pairs kept, by split.
         left_better: Kept pairs whose left ad has the higher observed CTR.
         certainty: Sum over kept pairs of the posterior probability of their observed order: the
@@ -96,7 +104,15 @@ def pair_batches(
     for start in range(0, int(first_pair[-1]), batch_pairs):
         one, other = _members(first_pair, start, min(start + batch_pairs, int(first_pair[-1])))
         tally.candidates += one.size
-        one, other = _kept(one, other, rule=rule, ctr=ctr, pictures=pictures, tally=tally)
+        one, other = _kept(
+            one,
+            other,
+            rule=rule,
+            impressions=impressions,
+            clicks=clicks,
+            pictures=pictures,
+            tally=tally,
+        )
         if one.size:
             yield _as_table(ads, one, other, hashes=hashes, ctr=ctr, rule=rule, tally=tally)
 
@@ -124,19 +140,26 @@ def _kept(
     other: Indices,
     *,
     rule: Rule,
-    ctr: NDArray[np.float64],
+    impressions: Indices,
+    clicks: Indices,
     pictures: NDArray[np.uint32],
     tally: Tally,
 ) -> tuple[Indices, Indices]:
+    ctr = clicks / impressions
     higher, lower = np.maximum(ctr[one], ctr[other]), np.minimum(ctr[one], ctr[other])
     ratio = higher / np.where(lower > 0, lower, 1.0)
     bounds = RULES[rule]
+    shown = impressions[one] + impressions[other]
+    pooled = (clicks[one] + clicks[other]) / shown
+    # The variance is that of one rate for both ads; where none or all clicked there is no gap.
+    variance = pooled * (1 - pooled) * shown / (impressions[one] * impressions[other].astype(float))
+    z = (higher - lower) / np.sqrt(np.where(variance > 0, variance, 1.0))
     is_left = np.ones(one.size, dtype=bool)
     for reason, is_out in (
         ("same_picture", pictures[one] == pictures[other]),
         ("no_click", lower == 0),
         ("tied", higher == lower),
-        ("outside", (ratio < bounds.lower) | (ratio > bounds.upper)),
+        ("outside", (ratio < bounds.lower) | (ratio > bounds.upper) | (z < bounds.least_z)),
     ):
         setattr(tally, reason, getattr(tally, reason) + int((is_left & is_out).sum()))
         is_left &= ~is_out

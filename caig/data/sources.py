@@ -12,6 +12,9 @@ from caig.errors import ArtifactError
 from caig.runs.catalog import find_run
 from caig.runs.store import Run
 
+ADS = {"creatives", "headlines"}
+"""Tables of ads: of pictures, or of words."""
+
 ROLES = ("data", "pairs")
 """Inputs that are followed towards the data, in this order."""
 
@@ -38,7 +41,7 @@ def data_run(run: Run) -> Run:
     Raises:
         ArtifactError: None of its inputs leads to ads, or one is gone or has changed since.
     """
-    if "creatives" in run.manifest.artifacts:
+    if ADS & set(run.manifest.artifacts):
         return run
     for role in ROLES:
         if role in run.manifest.inputs:
@@ -60,9 +63,16 @@ def creatives_of(run: Run) -> pl.DataFrame:
 
 
 def products_of(run: Run) -> pl.DataFrame | None:
-    """``products/1`` of the ads behind ``run``; None where the log told nothing of products."""
+    """``products/1`` of the ads behind ``run``; None where the log told nothing of products.
+
+    Ads that were generated lie in one run, the products they were painted for in another.
+    """
     source = data_run(run)
-    return source.table("products") if "products" in source.manifest.artifacts else None
+    if "products" in source.manifest.artifacts:
+        return source.table("products")
+    if "products" in source.manifest.inputs:
+        return _input(source, "products").table("products")
+    return None
 
 
 def _input(run: Run, role: str) -> Run:

@@ -16,9 +16,7 @@ LIGHTS = ("night", "daylight")
 SPLITS = ("train", "train", "train", "val", "test")
 SIDE = 32
 
-SMALL = TinyConfig(
-    width=32, heads=2, vision_layers=1, text_layers=1, image_size=32, patch_size=16, vocabulary=320
-)
+SMALL = TinyConfig(width=32, heads=2, vision_layers=1, text_layers=1, image_size=32, vocabulary=320)
 
 
 def picture(path, place, grey):

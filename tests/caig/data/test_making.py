@@ -221,7 +221,7 @@ def test_both_verbs(lists, tmp_path, capsys):
     assert made.manifest.config["rule"] == "caig_5_20"
     assert made.manifest.config_passed == {"rule": "caig_5_20"}
     assert caig(["pairs", folder, "--rule", "best", "--runs", runs]) == 2
-    assert "rule: Input should be 'caig_5_20', 'ge_20' or 'any' (got 'best')" in (
+    assert "rule: Input should be 'caig_5_20', 'ge_20', 'any' or 'significant' (got" in (
         capsys.readouterr().err
     )
     assert caig(["ingest", "--runs", runs]) == 2

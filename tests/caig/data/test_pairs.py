@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from scipy.stats import chi2_contingency
 
 from caig.contracts.creatives import CREATIVE_PAIRS
 from caig.contracts.table import check
@@ -74,6 +75,12 @@ def test_the_released_rule(rows):
     assert set(as_sets(table)) == released_rule(rows)
 
 
+def two_sided_p(one, other):
+    """Test of two proportions as textbooks have it: chi-square without correction."""
+    table = [[clicks, n - clicks] for clicks, n in (one, other)]
+    return chi2_contingency(table, correction=False).pvalue
+
+
 @given(ROWS)
 def test_the_other_rules_and_the_tally(rows):
     ctr = {f"ad{i:05}": clicks / n for i, (_, n, clicks) in enumerate(rows)}
@@ -86,6 +93,9 @@ def test_the_other_rules_and_the_tally(rows):
         table, tally = paired(ads_of(rows), rule)
         high_over_low = {frozenset(p): max(map(ctr.get, p)) / min(map(ctr.get, p)) for p in both}
         expected = {p for p, r in high_over_low.items() if bounds.lower <= r <= bounds.upper}
+        if rule == "significant":
+            counts = {f"ad{i:05}": (clicks, n) for i, (_, n, clicks) in enumerate(rows)}
+            expected = {p for p in expected if two_sided_p(*(counts[ad] for ad in p)) <= 0.05}
         found = as_sets(table)
         assert len(found) == len(set(found))
         assert set(found) == expected

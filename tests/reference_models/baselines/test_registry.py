@@ -40,7 +40,7 @@ def test_an_api_takes_a_model_and_settings(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("ref:weight", "no scorer 'ref:weight'; there are: ref:vam, ref:cg4ctr, ref:random"),
+        ("ref:weight", "no scorer 'ref:weight'; there are: ref:vam, ref:cg4ctr, ref:headline"),
         ("vam", "no scorer 'vam'"),
         ("ref:vam", "write ref:vam:RUN"),
         ("api:openai", "write api:openai:MODEL"),
