@@ -61,7 +61,7 @@ def answer(
         else {"do_sample": False}
     )
     tokenizer = mllm.tokenizer
-    pad, ends = tokenizer.pad_token_id, _end_tokens(mllm)
+    pad, ends = tokenizer.pad_token_id, end_tokens(mllm)
     answers: list[Answer] = []
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.manual_seed(seed)
@@ -134,7 +134,8 @@ def first_tokens(mllm: Mllm, words: Sequence[str]) -> list[int]:
     return tokens
 
 
-def _end_tokens(mllm: Mllm) -> set[int]:
+def end_tokens(mllm: Mllm) -> set[int]:
+    """Tokens that end an answer."""
     ends = mllm.model.generation_config.eos_token_id
     ends = ends if isinstance(ends, list) else [ends]
     return {int(end) for end in (*ends, mllm.tokenizer.eos_token_id) if end is not None}

@@ -32,27 +32,24 @@ class ModelConfig(Config):
 class TinyConfig(Config):
     """Size of the model that is built from nothing."""
 
-    width: int = Field(default=96, ge=16, multiple_of=8)
+    width: int = Field(default=96, ge=24, multiple_of=8)
     """Width of both transformers."""
     heads: int = Field(default=4, ge=1)
     """Attention heads of both."""
-    vision_layers: int = Field(default=2, ge=1)
-    """Layers of the vision tower."""
+    vision_layers: int = Field(default=1, ge=1)
+    """Layers of the vision tower's last stage; the stages before have a convolution each, and the
+    second a layer."""
     text_layers: int = Field(default=2, ge=1)
     """Layers of the language model."""
-    image_size: int = Field(default=64, ge=16)
+    image_size: int = Field(default=64, ge=32, multiple_of=16)
     """Side of the picture that the tower sees (px)."""
-    patch_size: int = Field(default=16, ge=4)
-    """Side of a patch (px)."""
-    vocabulary: int = Field(default=768, ge=300)
+    vocabulary: int = Field(default=1024, ge=300)
     """Entries of the byte-level BPE vocabulary, trained on the data's texts."""
 
     @model_validator(mode="after")
     def _divides(self) -> "TinyConfig":
         if self.width % (2 * self.heads):
             raise ValueError("width must be a multiple of twice the heads")
-        if self.image_size % self.patch_size:
-            raise ValueError("image_size must be a multiple of patch_size")
         return self
 
 
@@ -66,8 +63,9 @@ class TasksConfig(Config):
     min_ctr_rank: float = Field(default=0.0, ge=0, lt=1)
     """They come from ads whose smoothed CTR ranks at least here among the product's ads (0 to 1).
     0 takes all ads, those that were never shown too."""
-    category_share: float = Field(default=0.5, ge=0, le=1)
-    """Share of the instructions about a product that state its category beside the title."""
+    category_share: float = Field(default=0.9, ge=0, le=1)
+    """Share of the instructions about a product that state its category beside the title, where the
+    product table has one. Some without keep title and picture read."""
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Chance of each word of a title to be left out of an instruction: with few products, a model
     learns titles by heart and not the words in them."""

@@ -210,12 +210,12 @@ def tune(
             train_dataset=to_rows(examples, mllm.processor),
             processing_class=mllm.processor,
             data_collator=ExampleCollator(mllm.processor, side=side, place_weight=place_weight),
-            peft_config=_lora(stage),
+            peft_config=lora_config(stage.lora_rank, stage.lora_alpha),
             callbacks=[_reporter(report)],
         )
         trainer.remove_callback(PrinterCallback)
         last = last_checkpoint(work)
-        with _only_answers_scored():
+        with only_answers_scored():
             trainer.train(resume_from_checkpoint=None if last is None else str(last))
     tuned = trainer.accelerator.unwrap_model(trainer.model)
     if stage.lora_rank:
@@ -227,7 +227,7 @@ def tune(
 
 
 @contextmanager
-def _only_answers_scored() -> Iterator[None]:
+def only_answers_scored() -> Iterator[None]:
     """Let trl project answer tokens alone onto the vocabulary, as it does on a GPU.
 
     Elsewhere it projects every position, prompts and pictures too, and throws most of it away; with
@@ -275,14 +275,20 @@ def _arguments(
     )
 
 
-def _lora(stage: InstructConfig) -> Any:
-    if not stage.lora_rank:
+def lora_config(rank: int, alpha: int) -> Any:
+    """LoRA on all linear layers of the language model; None for rank 0.
+
+    Args:
+        rank: Rank.
+        alpha: Scale; 0 is twice the rank.
+    """
+    if not rank:
         return None
     from peft import LoraConfig
 
     return LoraConfig(
-        r=stage.lora_rank,
-        lora_alpha=stage.lora_alpha or 2 * stage.lora_rank,
+        r=rank,
+        lora_alpha=alpha or 2 * rank,
         lora_dropout=0.0,
         target_modules="all-linear",
         exclude_modules=r".*(vision_tower|visual|vision_model|multi_modal_projector|connector).*",

@@ -178,7 +178,9 @@ def _features(tower: Any, config: Any, pixels: torch.Tensor) -> torch.Tensor:
     """(B, D) mean patch feature of the layer that the language model reads."""
     seen = tower(pixels, output_hidden_states=True)
     hidden: torch.Tensor = seen.hidden_states[config.vision_feature_layer]
-    return hidden[:, 1:].mean(dim=1)
+    if config.vision_feature_select_strategy == "default":
+        hidden = hidden[:, 1:]  # without the class token
+    return hidden.mean(dim=1)
 
 
 def _augmented(pixels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -114,8 +114,14 @@ def draw_examples(
             yield _proposing(task, asked, proposals.of_product[item.product_id], config, rng)
 
 
-def ask_background(item: Item, *, category: str | None = None) -> Example:
-    """The question that the prompt model is asked: title, picture, and a category if told."""
+def ask_background(item: Item, *, tells_category: bool = True) -> Example:
+    """The question that the prompt model is asked: title, category and picture of a product.
+
+    Args:
+        item: The product.
+        tells_category: False leaves its category unsaid, where it has one.
+    """
+    category = item.category if tells_category else None
     instruction = _say("create", 0, product=product_sentence(item.title, category))
     return Example("create", (instruction,), "", item.cutout)
 

@@ -1,7 +1,10 @@
 """The embedded model, made from nothing: tokenizer, processor, and a very small LLaVA.
 
-The classes are the real ones (CLIP tower, Llama, LlavaForConditionalGeneration), so what is
-written for this model runs with a checkpoint of 7B: only sizes differ. It knows nothing when it is
+The classes are the real ones (Llama, LlavaForConditionalGeneration), so what is written for this
+model runs with a checkpoint of 7B: only sizes differ. The tower alone is not CLIP's but SegFormer's
+(Xie et al. 2021): its patches overlap and are made by convolutions in stages, which a tower that
+has minutes and some thousand pictures to learn from needs; at the same cost CLIP's one layer of
+patches of 16 px reads palettes and places worse (docs/pretraining.md). It knows nothing when it is
 built; caig/mllm/pretrain.py teaches it.
 """
 
@@ -13,6 +16,12 @@ from caig.mllm.config import TinyConfig
 from caig.mllm.load import Mllm
 
 PAD, END, IMAGE = "<pad>", "</s>", "<image>"
+
+STRIDES = (4, 2, 2)
+"""Of the tower's stages."""
+
+PATCH = 16
+"""Side of what becomes one image token (px): the strides together."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -65,9 +74,10 @@ def _build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    # A leading space: answers and phrases are read after one, and a word must be the same token
-    # at the beginning of an answer and within it.
-    core.train_from_iterator([f" {text}" for text in texts], trainer)
+    # As they stand in the chat template, whose words every prompt has. A leading space: answers and
+    # phrases are read after one, and a word must be the same token at the beginning of an answer
+    # and within it.
+    core.train_from_iterator([f"USER: {text} ASSISTANT:" for text in texts], trainer)
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         pad_token=PAD,
@@ -85,31 +95,37 @@ def _build_processor(tokenizer: Any, config: TinyConfig) -> Any:
     return LlavaProcessor(  # type: ignore[no-untyped-call]
         image_processor=CLIPImageProcessorPil(size=side, crop_size=side, do_center_crop=False),
         tokenizer=tokenizer,
-        patch_size=config.patch_size,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,  # the class token, which "default" leaves out again
+        patch_size=PATCH,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
         chat_template=CHAT_TEMPLATE,
     )
 
 
 def _build_model(tokenizer: Any, config: TinyConfig) -> Any:
+    from torch import nn
     from transformers import (
-        CLIPVisionConfig,
         GenerationConfig,
         LlamaConfig,
         LlavaConfig,
         LlavaForConditionalGeneration,
+        SegformerConfig,
     )
 
-    vision = CLIPVisionConfig(
-        hidden_size=config.width,
-        intermediate_size=4 * config.width,
-        num_hidden_layers=config.vision_layers,
-        num_attention_heads=config.heads,
-        image_size=config.image_size,
-        patch_size=config.patch_size,
-        projection_dim=config.width,
+    width = config.width
+    vision = SegformerConfig(
+        num_encoder_blocks=3,
+        depths=(0, 1, config.vision_layers),
+        strides=STRIDES,
+        patch_sizes=(7, 3, 3),
+        hidden_sizes=(width // 24 * 8, width // 12 * 8, width),
+        num_attention_heads=(1, 2, config.heads),
+        sr_ratios=(4, 2, 1),
+        mlp_ratios=(2, 2, 4),
+        drop_path_rate=0.0,
+        reshape_last_stage=False,
     )
+    vision.hidden_size = width  # what LLaVA asks a tower for
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=config.width,
@@ -128,12 +144,17 @@ def _build_model(tokenizer: Any, config: TinyConfig) -> Any:
             vision_config=vision,
             text_config=text,
             image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-            image_seq_length=(config.image_size // config.patch_size) ** 2,
+            image_seq_length=(config.image_size // PATCH) ** 2,
             vision_feature_layer=-1,
-            vision_feature_select_strategy="default",
+            vision_feature_select_strategy="full",
             tie_word_embeddings=True,
         )
     )
+    for module in model.model.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.Embedding):
+            # The library's spread is made for great widths; so narrow a model would be mute.
+            fan_in = width if isinstance(module, nn.Embedding) else module.weight[0].numel()
+            nn.init.normal_(module.weight, std=fan_in**-0.5)
     model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id
     )

@@ -95,13 +95,17 @@ def validate(
             )
             if chances is not None:
                 figures |= exact_matching(items, chances, places, suitable)
-            told = [ask_background(item, category=item.category) for item in items]
+            untold = [ask_background(item, tells_category=False) for item in items]
             chances = first_token_probabilities(
-                mllm, told, places, batch_size=config.batch_size, side=side
+                mllm, untold, places, batch_size=config.batch_size, side=side
             )
             if chances is not None:
-                matched = exact_matching(items, chances, places, suitable)
-                figures["matching_told"] = matched["matching"]
+                found = exact_matching(items, chances, places, suitable)
+                figures |= {
+                    name.replace("matching", "untold"): value
+                    for name, value in found.items()
+                    if name.startswith("matching")
+                }
     return figures, written
 
 

@@ -149,6 +149,8 @@ def test_figures_without_truth_leave_matching_out(tiny, corpus):
     assert [one.item for one in prompts] == list(val.items)
     with_truth, _ = validate(tiny, val, train, few, suitable=SUITABLE, seed=0)
     assert {"matching", "matching_named", "matching_sampled", "place_mass"} <= set(with_truth)
+    assert {"untold", "untold_named"} <= set(with_truth)
+    assert with_truth["matching"] != with_truth["untold"]
     none = ValidationConfig(products=0, pictures=0)
     assert validate(tiny, val, train, none, suitable=SUITABLE, seed=0) == ({}, [])
 

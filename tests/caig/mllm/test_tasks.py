@@ -113,6 +113,15 @@ def test_a_title_may_hold_braces_and_quotes(corpus):
     assert product_sentence("", "Mugs") == "Category: mugs."
 
 
+def test_the_question_states_the_category_unless_it_is_not_to(corpus):
+    item = corpus.items[0]
+    assert f"Category: {item.category.lower()}." in ask_background(item).turns[0]
+    assert "Category" not in ask_background(item, tells_category=False).turns[0]
+    assert "Category" not in ask_background(item._replace(category="")).turns[0]
+    stated = ["Category" in e.turns[0] for e in drawn(corpus, {"create": 1}, n=400)]
+    assert np.mean(stated) == pytest.approx(0.9, abs=0.05)
+
+
 def test_made_titles_name_the_category_among_idle_words(corpus):
     train = corpus.of_split("train")
     examples = drawn(train, {"create": 1}, n=60, made_title_share=1.0, category_share=0.0)
