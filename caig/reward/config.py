@@ -12,12 +12,23 @@ class ModelSection(Config):
 
     layout: Literal["siamese", "side_by_side"] = "siamese"
     """Each ad scored alone, or both in one picture as published."""
-    backbone: str = "patches"
-    """"patches" or "conv", small nets made from nothing, or name or folder of a vision tower."""
-    patches: int = Field(default=128, ge=8)
-    """Entries of the dictionary of "patches"."""
-    widths: tuple[int, ...] = Field(default=(64, 96), min_length=2)
-    """Channels of the small net's stages; "patches" has two, "conv" as many as are stated."""
+    mllm: str = ""
+    """``run:ID`` of caig pretrain, or name or folder of any image-text-to-text checkpoint: it reads
+    picture and product text in place of a backbone. "side_by_side" needs one. A run of train-rm
+    over such a model will do too: its language model goes on from there."""
+    joins_pictures: bool = False
+    """True puts the ads of "side_by_side" into one picture, as published; False shows two, each at
+    full resolution."""
+    trains_tower: bool = False
+    """True trains the vision tower of the mllm too; it has learnt to see in pre-training."""
+    backbone: str = "conv"
+    """"conv", a small net made from nothing, or name or folder of a vision tower."""
+    start: str = ""
+    """``run:ID`` of an earlier train-rm, whose model is trained further; empty starts anew. Its
+    shape, kinds, words and phrases are kept; with ``train.epochs = 0`` and
+    ``train.solve_last_layer`` new clicks are learned in seconds. Not for models over an mllm."""
+    widths: tuple[int, ...] = Field(default=(16, 32, 64, 128), min_length=1)
+    """Channels of the small net's stages, each a multiple of 16."""
     look_size: int = Field(default=96, ge=4)
     """Length of the vector that says what an ad looks like."""
     image_size: int = Field(default=64, ge=16, le=2048)
@@ -35,7 +46,17 @@ class ModelSection(Config):
     vocabulary_size: int = Field(default=2000, ge=0)
     """Words of the training titles that are kept, the commonest."""
     lora_rank: int = Field(default=0, ge=0)
-    """Rank of the adapters (LoRA) that train in place of a vision tower's weights; 0 trains all."""
+    """Rank of the adapters (LoRA) that train in place of a vision tower's weights, or of those of
+    the mllm's language model; 0 trains all."""
+
+    @model_validator(mode="after")
+    def _layout_can_be_read(self) -> Self:
+        if self.layout == "side_by_side" and not self.mllm:
+            raise ValueError(
+                "layout 'side_by_side' is read by a multimodal language model: "
+                "set model.mllm to run:ID of caig pretrain, a folder or a hub name"
+            )
+        return self
 
 
 class LossSection(Config):
@@ -49,13 +70,20 @@ class LossSection(Config):
     """Weight of the squared error of the standardised log-CTR."""
     kind: float = Field(default=0.2, ge=0)
     """Weight of the cross-entropy of the product's kind, from title and picture and from either."""
+    caption: float = Field(default=0.2, ge=0)
+    """Weight of the cross-entropy of the caption's phrases, told from the look; 0 is none. It costs
+    nothing where the data run has no captions."""
+    caption_epochs: int = Field(default=0, ge=0)
+    """First epochs, in which captions and kinds are learned and nothing else: pre-training."""
     buckets: int = Field(default=0, ge=0)
     """Buckets of CTR that a warm start tells apart; 0 is no warm start."""
     bucket_epochs: int = Field(default=0, ge=0)
-    """First epochs, in which buckets are learned and nothing else."""
+    """Epochs after those, in which buckets are learned and nothing else."""
 
     @model_validator(mode="after")
     def _something_is_learned(self) -> Self:
+        if self.caption_epochs and not self.caption:
+            raise ValueError("loss.caption_epochs needs loss.caption above 0")
         if not self.pair + self.point:
             raise ValueError("loss.pair and loss.point are both 0: there is nothing to learn")
         if bool(self.buckets) != bool(self.bucket_epochs) or self.buckets == 1:
@@ -68,12 +96,15 @@ class LossSection(Config):
 class TrainSection(Config):
     """How it is minimised."""
 
-    epochs: int = Field(default=24, ge=1)
-    """Passes over the training products."""
+    epochs: int = Field(default=24, ge=0)
+    """Passes over the training products; 0 solves the last layer alone."""
     products_per_step: int = Field(default=8, ge=1)
     """Products whose ads make a step; all pairs among the ads of a product count."""
     ads_per_product: int = Field(default=16, ge=2)
     """Most ads of a product in a step; of more, a random choice."""
+    pairs_per_product: int = Field(default=0, ge=0)
+    """Most pairs of a product in a step; of more, a random choice; 0 takes all. For models that
+    read pairs and not ads."""
     micro_batches: int = Field(default=1, ge=1)
     """Parts a step is computed in, to save memory; gradients add up to the same."""
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -89,12 +120,16 @@ class TrainSection(Config):
     flip: bool = True
     """Mirror half of the pictures."""
     shift: int = Field(default=3, ge=0)
-    """Move a picture by up to this many px each way; a backbone that sees each picture once
-    ("patches") does not."""
+    """Move a picture by up to this many px each way."""
     title_drop: float = Field(default=0.3, ge=0, lt=1)
     """Share of titles that are withheld, so that the picture is read for the product too."""
     word_drop: float = Field(default=0.2, ge=0, lt=1)
     """Share of a title's words that are withheld."""
+    validation_products: int = Field(default=0, ge=0)
+    """Validation products that an epoch is judged on, drawn once; 0 takes all."""
+    solve_last_layer: bool = False
+    """Solve the last layer at the end, rather than keep what the steps made of it; see
+    caig/reward/last_layer.py. For models that score an ad alone, without a multimodal LLM."""
     patience: int = Field(default=0, ge=0)
     """Epochs without a better validation accuracy after which training stops; 0 is never."""
     save_every: int = Field(default=200, ge=1)
@@ -116,6 +151,20 @@ class RewardConfig(Config):
     """What is minimised."""
     train: TrainSection = TrainSection()
     """How."""
+
+    @model_validator(mode="after")
+    def _order_is_learned(self) -> Self:
+        if self.model.mllm and (self.train.solve_last_layer or self.model.start):
+            raise ValueError(
+                "train.solve_last_layer and model.start are not for models over model.mllm"
+            )
+        first = self.loss.caption_epochs + self.loss.bucket_epochs
+        if first >= self.train.epochs and not self.train.solve_last_layer:
+            raise ValueError(
+                f"the first {first} of {self.train.epochs} epochs learn no order: "
+                "raise train.epochs, or set train.solve_last_layer"
+            )
+        return self
 
 
 class ScoreConfig(Config):

@@ -14,11 +14,13 @@ the mean squared error on log-CTR standardised over the training ads; raw CTR, a
 gives no gradient. Their sum, 1 * pair + 0.5 * point, is the published form.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-PAIR_TARGETS = ("hard", "posterior", "share")
+PairTarget = Literal["hard", "posterior", "share"]
 
 
 def hard_target(left_ctr: Tensor, right_ctr: Tensor) -> Tensor:
@@ -30,6 +32,26 @@ def share_target(left_ctr: Tensor, right_ctr: Tensor) -> Tensor:
     """Left's share of the two CTRs; 1/2 where neither was clicked."""
     total = left_ctr + right_ctr
     return torch.where(total > 0, left_ctr / torch.where(total > 0, total, 1), 0.5)
+
+
+def pair_target(
+    name: PairTarget, left_ctr: Tensor, right_ctr: Tensor, p_left_better: Tensor
+) -> Tensor:
+    """The target of a name.
+
+    Args:
+        name: Which.
+        left_ctr: (P,) CTR of the left.
+        right_ctr: (P,) CTR of the right.
+        p_left_better: (P,) posterior.
+    """
+    match name:
+        case "hard":
+            return hard_target(left_ctr, right_ctr)
+        case "posterior":
+            return p_left_better
+        case "share":
+            return share_target(left_ctr, right_ctr)
 
 
 def pair_loss(difference: Tensor, target: Tensor) -> Tensor:
@@ -64,6 +86,20 @@ def kind_loss(logits: Tensor, kind: Tensor, *, smoothing: float = 0.0) -> Tensor
     return functional.cross_entropy(
         logits, kind, reduction="none", ignore_index=-1, label_smoothing=smoothing
     )
+
+
+def caption_loss(logits: Tensor, said: Tensor) -> Tensor:
+    """Cross-entropy of a caption's phrases, summed over the phrases, per ad (nats).
+
+    Args:
+        logits: (A, P).
+        said: (A, P) 1 or 0; an ad whose row is NaN counts 0.
+    """
+    known = torch.isfinite(said)
+    each = functional.binary_cross_entropy_with_logits(
+        logits, torch.where(known, said, 0.0), reduction="none"
+    )
+    return torch.where(known, each, 0.0).sum(dim=1)
 
 
 def bucket_loss(logits: Tensor, log_ctr: Tensor, edges: Tensor) -> Tensor:

@@ -5,9 +5,12 @@
 so swapping the sides turns p into 1 - p by construction, and N ads of a product take N forward
 passes, not N (N - 1) / 2. The score is
 
-    score = (value + sum_k kind_k taste_k) . look
+    score = (value + sum_k kind_k taste_k) . basis
 
-where ``look`` is read from the picture and ``kind`` is a distribution over kinds of product, read
+``basis`` says what an ad looks like. Where captions taught the model, it is the probability of each
+of their phrases, read from the picture (a concept bottleneck, Koh et al. 2020): what the model
+likes can be read off ``value`` and ``taste``, phrase by phrase. Without captions it is a vector of
+the model's own. ``kind`` is the kind of product: stated by the category, or a distribution read
 from title and picture together (their logits add up: a product of experts, Hinton 2002). So what
 makes an ad attractive may depend on what it sells. A second output, the standardised log-CTR, is
 the score times a constant plus the level of the kind: both losses train one score.
@@ -27,7 +30,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput  # type: ignore[attr-defined]
 
 from caig.errors import ConfigError
-from caig.reward.towers import PatchTower, PretrainedTower, new_tower, tower_from_config
+from caig.reward.towers import PretrainedTower, new_tower, tower_from_config
 
 COVER = (0.25, 0.94, 0.20, 0.80)
 """Top, bottom, left and right of what ``hides_product`` covers, as shares of the side."""
@@ -40,9 +43,8 @@ class SiameseRewardConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """Shape of a :class:`SiameseRewardModel`, and what it needs to read an ad.
 
     Args:
-        backbone: "patches" or "conv", or the name or folder of a vision tower.
-        backbone_config: Configuration of that tower; None for the small nets.
-        patches: Entries of the dictionary of "patches".
+        backbone: "conv", or the name or folder of a vision tower.
+        backbone_config: Configuration of that tower; None for the small net.
         widths: Channels of the small net's stages.
         look_size: Length of the look vector.
         image_size: Side that ads are resampled to (px).
@@ -50,8 +52,9 @@ class SiameseRewardConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         image_std: Spread of each channel, divided by.
         kinds: Names of the kinds of product.
         vocabulary: Words of titles.
+        phrases: Phrases of captions that the look is made to tell; empty for none.
         reads_title: False blinds the model to titles.
-        reads_category: True reads the category's name with the title.
+        reads_category: True takes the kind from the product's category.
         hides_product: True blinds it to the middle of every picture.
         log_ctr_mean: Mean of log-CTR over the training ads.
         log_ctr_sd: Spread of log-CTR over the training ads.
@@ -66,16 +69,16 @@ class SiameseRewardConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     def __init__(
         self,
         *,
-        backbone: str = "patches",
+        backbone: str = "conv",
         backbone_config: dict[str, Any] | None = None,
-        patches: int = 128,
-        widths: tuple[int, ...] = (64, 96),
+        widths: tuple[int, ...] = (16, 32, 64, 128),
         look_size: int = 96,
         image_size: int = 64,
         image_mean: tuple[float, ...] = (0.5, 0.5, 0.5),
         image_std: tuple[float, ...] = (0.25, 0.25, 0.25),
         kinds: tuple[str, ...] = (),
         vocabulary: tuple[str, ...] = (),
+        phrases: tuple[str, ...] = (),
         reads_title: bool = True,
         reads_category: bool = False,
         hides_product: bool = False,
@@ -88,7 +91,6 @@ class SiameseRewardConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     ) -> None:
         self.backbone = backbone
         self.backbone_config = backbone_config
-        self.patches = patches
         self.widths = list(widths)
         self.look_size = look_size
         self.image_size = image_size
@@ -96,6 +98,7 @@ class SiameseRewardConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.image_std = list(image_std)
         self.kinds = list(kinds)
         self.vocabulary = list(vocabulary)
+        self.phrases = list(phrases)
         self.reads_title = reads_title
         self.reads_category = reads_category
         self.hides_product = hides_product
@@ -117,14 +120,20 @@ class RewardOutput(ModelOutput):
         log_ctr: (B,) standardised log-CTR.
         kind_logits: (B, kinds) of title and picture together.
         picture_kind_logits: (B, kinds) of the picture alone.
+        phrase_logits: (B, phrases) of the captions' phrases; None without any.
         bucket_logits: (B, buckets) of the warm start; None without one.
+        basis: (B, D) what the last layer weighs.
+        kind: (B, kinds) distribution over kinds of product.
     """
 
     score: Tensor | None = None
     log_ctr: Tensor | None = None
     kind_logits: Tensor | None = None
     picture_kind_logits: Tensor | None = None
+    phrase_logits: Tensor | None = None
     bucket_logits: Tensor | None = None
+    basis: Tensor | None = None
+    kind: Tensor | None = None
 
 
 class SiameseRewardModel(PreTrainedModel):  # type: ignore[no-untyped-call]
@@ -146,7 +155,7 @@ class SiameseRewardModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         size = config.look_size
         self.look = nn.Sequential(
             nn.Dropout(2 * config.dropout),
-            nn.Linear(self.tower.everything_size, 2 * size),
+            nn.Linear(self.tower.found_size, 2 * size),
             nn.ReLU(),
             nn.Dropout(config.dropout),
             nn.Linear(2 * size, size),
@@ -154,7 +163,7 @@ class SiameseRewardModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         )
         self.kind_of_picture = nn.Sequential(
             nn.Dropout(5 * config.dropout),
-            nn.Linear(self.tower.placed_size, 64),
+            nn.Linear(self.tower.found_size, 64),
             nn.ReLU(),
             nn.Dropout(5 * config.dropout),
             nn.Linear(64, kinds),
@@ -162,10 +171,12 @@ class SiameseRewardModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         self.kind_of_title = nn.Linear(
             len(config.kinds) + len(config.vocabulary) or 1, kinds, bias=False
         )
-        self.value = nn.Linear(size, 1)
-        self.taste = nn.Parameter(torch.zeros(kinds, size))
+        basis = len(config.phrases) or size
+        self.value = nn.Linear(basis, 1)
+        self.taste = nn.Parameter(torch.zeros(kinds, basis))
         self.level = nn.Parameter(torch.zeros(kinds))
         self.scale = nn.Parameter(torch.tensor(1.0 / config.log_ctr_sd))
+        self.phrase = nn.Linear(size, len(config.phrases)) if config.phrases else None
         self.bucket = nn.Linear(size, config.buckets) if config.buckets else None
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -219,52 +230,38 @@ class SiameseRewardModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         elif isinstance(module, nn.Linear):
             module.reset_parameters()
 
-    @property
-    def sees_once(self) -> bool:
-        """True if a part of the tower never changes, so that its output can be kept."""
-        return isinstance(self.tower, PatchTower)
-
-    @torch.no_grad()
-    def see(self, pixel_values: Tensor) -> Tensor:
-        """What never changes about pictures, for ``forward``; only where ``sees_once``.
-
-        Args:
-            pixel_values: (B, 3, S, S) uint8.
-        """
-        assert isinstance(self.tower, PatchTower)
-        return self.tower.see(self._covered(pixel_values.to(self.dtype) / 255, 0.5))
-
     def forward(
-        self,
-        pixel_values: Tensor | None = None,
-        title_features: Tensor | None = None,
-        seen: Tensor | None = None,
+        self, pixel_values: Tensor, title_features: Tensor, stated_kind: Tensor | None = None
     ) -> RewardOutput:
         """Score ads.
 
         Args:
-            pixel_values: (B, 3, S, S) uint8, red green blue, S = ``config.image_size``; None where
-                ``seen`` is given.
+            pixel_values: (B, 3, S, S) uint8, red green blue, S = ``config.image_size``.
             title_features: (B, kinds + vocabulary), as titles.py reads them; zeros where there is
                 no title.
-            seen: What ``see`` made of the pictures.
+            stated_kind: (B, kinds) 1 at the kind that the product's category states, zeros where
+                none is known; it replaces what title and picture say. None states none.
         """
-        if seen is None:
-            assert pixel_values is not None
-            seen = self.see(pixel_values) if self.sees_once else self._normalised(pixel_values)
-        everything, placed = self.tower(seen)
-        look = self.look(everything)
-        of_picture = self.kind_of_picture(placed)
+        found = self.tower(self._normalised(pixel_values))
+        look = self.look(found)
+        of_picture = self.kind_of_picture(found)
         of_title = self.kind_of_title(title_features) * float(self.config.reads_title)
         kind = functional.softmax(of_picture + of_title, dim=1)
+        if stated_kind is not None:
+            kind = stated_kind + (1 - stated_kind.sum(dim=1, keepdim=True)) * kind
         weight = self.value.weight + kind @ self.taste
-        score = (weight * look).sum(dim=1)
+        phrases = None if self.phrase is None else self.phrase(look)
+        basis = look if phrases is None else torch.sigmoid(phrases)
+        score = (weight * basis).sum(dim=1)
         return RewardOutput(
             score=score,
             log_ctr=self.scale * score + self.value.bias + kind @ self.level,
             kind_logits=of_picture + of_title,
             picture_kind_logits=of_picture,
+            phrase_logits=phrases,
             bucket_logits=None if self.bucket is None else self.bucket(look),
+            basis=basis,
+            kind=kind,
         )
 
     def _normalised(self, pixels: Tensor) -> Tensor:

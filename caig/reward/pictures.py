@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from caig.data.sources import products_of
 from caig.errors import DataError, Problem
 from caig.runs.store import Run
 
@@ -19,7 +20,7 @@ def ads_of_pairs(pairs: pl.DataFrame, folder: Path) -> pl.DataFrame:
 
     Returns:
         creative_id, product_id, category, split, n_impressions, n_clicks, path, title (empty where
-        there is none), sorted by product and ad.
+        there is none), caption (null where there is none), sorted by product and ad.
 
     Raises:
         ArtifactError: No such run, or it holds no creatives.
@@ -43,12 +44,17 @@ def ads_of_pairs(pairs: pl.DataFrame, folder: Path) -> pl.DataFrame:
     is_outside = pl.col("image_path").map_elements(_leaves, return_dtype=pl.Boolean)
     _refuse(ads, is_outside, "image_path", "leaves the run's folder", folder)
     title = pl.lit("").alias("title")
-    if "products" in run.manifest.artifacts:
-        titles = run.table("products").select("product_id", "title")
-        ads = ads.join(titles, on="product_id", how="left")
+    products = products_of(run)
+    if products is not None:
+        ads = ads.join(products.select("product_id", "title"), on="product_id", how="left")
         title = pl.col("title").fill_null("")
+    caption = pl.lit(None, pl.String).alias("caption")
+    if "captions" in run.manifest.artifacts:
+        ads = ads.join(run.table("captions"), on="creative_id", how="left")
+        caption = pl.col("caption")
     path = (pl.lit(f"{folder}/") + pl.col("image_path")).alias("path")
-    return ads.with_columns(title, path).drop("image_path").sort("product_id", "creative_id")
+    ads = ads.with_columns(title, caption, path).drop("image_path")
+    return ads.sort("product_id", "creative_id")
 
 
 def read_pixels(path: str, size: int) -> NDArray[np.uint8]:

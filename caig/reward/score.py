@@ -1,10 +1,12 @@
 """A trained reward model as a ``PairScorer``; and the scorers that a text names.
 
-Every ad is scored once, alone, whatever number of pairs it is in. The two presentations of a pair
-therefore have the same answer; both are stored, so that the flip rate is measured like any other's.
+A siamese model scores every ad once, alone, whatever number of pairs it is in. The two
+presentations of a pair therefore have the same answer; both are stored, so that the flip rate is
+measured like any other's. A model that is shown both ads at once is asked in both presentations.
 """
 
 import importlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +19,12 @@ from caig.contracts.creatives import PAIR_SCORES
 from caig.contracts.protocols import PairScorer
 from caig.contracts.table import check
 from caig.errors import ArtifactError, CaigError, ConfigError
-from caig.reward.dataset import Ads, Products
+from caig.reward.dataset import Ads, Ints, Products
+from caig.reward.mllm_ads import MllmAds
+from caig.reward.mllm_model import MllmRewardModel
 from caig.reward.model import SiameseRewardModel
 from caig.reward.pictures import ads_of_pairs
+from caig.reward.side_by_side import Decided, decide_pairs
 from caig.runs.catalog import find_run
 from caig.runs.store import Run
 
@@ -29,6 +34,9 @@ CHECKPOINT = "checkpoint"
 """Folder of the model in its run."""
 
 PRESENTATIONS = ("as_is", "swapped")
+
+CACHE_MB = 512
+"""Decoded pictures kept in memory while pairs are scored."""
 
 NEWTON_STEPS = 50
 
@@ -57,7 +65,24 @@ class Judged(NamedTuple):
     accuracy_ge_20: float
 
 
-def score_ads(model: SiameseRewardModel, ads: Ads, *, batch_size: int = 64) -> Scored:
+RewardModel = SiameseRewardModel | MllmRewardModel
+AnyAds = Ads | MllmAds
+
+
+def read_ads(table: pl.DataFrame, model: RewardModel, *, cache_mb: int) -> AnyAds:
+    """Ads as a model reads them.
+
+    Args:
+        table: Ads as ``ads_of_pairs`` gives them.
+        model: The model.
+        cache_mb: Decoded pictures kept in memory (MB).
+    """
+    if isinstance(model, MllmRewardModel):
+        return MllmAds(table, model, cache_mb=cache_mb)
+    return Ads(table, model.config, cache_mb=cache_mb)
+
+
+def score_ads(model: RewardModel, ads: AnyAds, *, batch_size: int = 64) -> Scored:
     """Score all ads, a batch at a time, on the device that the model is on.
 
     Raises:
@@ -70,26 +95,59 @@ def score_ads(model: SiameseRewardModel, ads: Ads, *, batch_size: int = 64) -> S
     with torch.inference_mode():
         for start in range(0, len(ads.ctr), batch_size):
             rows = range(start, min(start + batch_size, len(ads.ctr)))
-            titles = ads.title_features(rows).to(model.device)
-            if model.sees_once:
-                seen = ads.seen(model, rows, [False] * len(rows)).to(model.device)
-                out = model(title_features=titles, seen=seen)
-            else:
-                out = model(ads.pixels(rows).to(model.device), titles)
+            read = ads.inputs(rows)
+            out = model(**{name: tensor.to(model.device) for name, tensor in read.items()})
             found.append(torch.stack([out.score, out.log_ctr]).double().cpu().numpy())
     return Scored(*np.concatenate(found, axis=1))
 
 
-def judge_pairs(score: Floats, ads: Ads, pairs: Products) -> Judged:
-    """Compare the order of scores with the order of the observed CTRs."""
+def decide(
+    model: RewardModel, ads: AnyAds, shown: Ints, *, batch_size: int = 64
+) -> tuple[Decided, Decided]:
+    """What a model says of pairs, as they are and swapped.
+
+    Args:
+        model: The model, on its device.
+        ads: Ads.
+        shown: (P, 2) left and right ad of each pair, as rows of ``ads``.
+        batch_size: Ads, or pairs, at a time.
+
+    Raises:
+        DataError: A picture cannot be read.
+    """
+    if isinstance(model, MllmRewardModel) and model.config.layout == "side_by_side":
+        assert isinstance(ads, MllmAds)
+        as_is, swapped = (
+            decide_pairs(model, ads, shown, is_swapped=swap, batch_size=batch_size)
+            for swap in (False, True)
+        )
+        return as_is, swapped
+    found = score_ads(model, ads, batch_size=batch_size)
+    score = found.score[shown]
+    one = Decided(score[:, 0] - score[:, 1], found.log_ctr[shown])
+    return one, one
+
+
+def preferences(model: RewardModel, ads: AnyAds, pairs: Products) -> Floats:
+    """(P,) by how much a model prefers the left ad of each pair: mean of both presentations."""
+    both = decide(model, ads, np.stack([pairs.left, pairs.right], axis=1))
+    return np.asarray(np.mean([one.difference for one in both], axis=0))
+
+
+def judge_pairs(preference: Floats, ads: AnyAds, pairs: Products) -> Judged:
+    """Compare the sides that are preferred with the order of the observed CTRs."""
     ctr = ads.ctr.numpy()
     observed = np.sign(ctr[pairs.left] - ctr[pairs.right])
-    said = np.sign(score[pairs.left] - score[pairs.right])
-    right = (1 + observed * said) / 2
+    right = (1 + observed * np.sign(preference)) / 2
     higher = np.maximum(ctr[pairs.left], ctr[pairs.right])
     is_clear = higher >= 1.2 * np.minimum(ctr[pairs.left], ctr[pairs.right])
     clear = float(right[is_clear].mean()) if is_clear.any() else float("nan")
     return Judged(float(right.mean()), clear)
+
+
+def judge_model(model: RewardModel, ads: AnyAds, pairs: Products) -> Judged:
+    """How often a model is right."""
+    return judge_pairs(preferences(model, ads, pairs), ads, pairs)
 
 
 def fitted_order_scale(difference: Floats, left_is_better: Floats) -> float:
@@ -127,7 +185,7 @@ class RewardModelScorer:
         batch_size: Ads scored at once; no score depends on it.
     """
 
-    def __init__(self, model: SiameseRewardModel, *, name: str, batch_size: int = 64) -> None:
+    def __init__(self, model: RewardModel, *, name: str, batch_size: int = 64) -> None:
         self.name = name
         self.model = model
         self._batch_size = batch_size
@@ -144,8 +202,14 @@ class RewardModelScorer:
         folder = run.path / CHECKPOINT
         if not (folder / "config.json").is_file():
             raise ArtifactError(f"{run.path}: it holds no reward model; make one: caig train-rm")
-        model = SiameseRewardModel.from_pretrained(folder, use_safetensors=True)
-        model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
+        kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
+        known: dict[str, Any] = {
+            one.config_class.model_type: one for one in (SiameseRewardModel, MllmRewardModel)
+        }
+        if kind not in known:
+            raise ArtifactError(f"{folder}: a model of type '{kind}' is no reward model")
+        model = known[kind].from_pretrained(folder, use_safetensors=True)
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
         return cls(model, name=f"run:{run.run_id}", batch_size=batch_size)
 
     def score_pairs(self, pairs: pl.DataFrame, images: Path) -> pl.DataFrame:
@@ -163,23 +227,26 @@ class RewardModelScorer:
         """
         config = self.model.config
         table = ads_of_pairs(pairs, images)
-        found = score_ads(self.model, Ads(table, config, cache_mb=0), batch_size=self._batch_size)
-        ctr_hat = np.exp(found.log_ctr * config.log_ctr_sd + config.log_ctr_mean)
-        answers = table.select("creative_id", score=found.score, ctr_hat=np.minimum(ctr_hat, 1.0))
-        both = pairs.select("pair_id", "left_id", "right_id")
-        for side in ("left", "right"):
-            named = answers.rename(
-                {"creative_id": f"{side}_id", "score": side, "ctr_hat": f"{side}_ctr_hat"}
+        places = {name: row for row, name in enumerate(table["creative_id"])}
+        shown = np.array(
+            [[places[name] for name in row] for row in pairs.select("left_id", "right_id").rows()]
+        ).reshape(-1, 2)
+        ads = read_ads(table, self.model, cache_mb=CACHE_MB)
+        both = decide(self.model, ads, shown, batch_size=self._batch_size)
+        parts = []
+        for presentation, said in zip(PRESENTATIONS, both, strict=True):
+            ctr_hat = np.exp(said.log_ctr * config.log_ctr_sd + config.log_ctr_mean)
+            answers = pairs.select(
+                "pair_id",
+                scorer=pl.lit(self.name),
+                presentation=pl.lit(presentation),
+                p_left=0.5 * (1 + np.tanh(said.difference * config.order_scale / 2)),
+                left_ctr_hat=np.minimum(ctr_hat[:, 0], 1.0),
+                right_ctr_hat=np.minimum(ctr_hat[:, 1], 1.0),
             )
-            both = both.join(named, on=f"{side}_id", how="left", maintain_order="left")
-        difference = (both["left"] - both["right"]).to_numpy() * config.order_scale
-        p_left = 0.5 * (1 + np.tanh(difference / 2))
-        shown = both.with_columns(
-            scorer=pl.lit(self.name),
-            p_left=p_left,
-            presentation=pl.lit(list(PRESENTATIONS)),
-        ).explode("presentation")
-        return check(shown.select(PAIR_SCORES.schema.names()), PAIR_SCORES, source=self.name)
+            parts.append(answers.with_row_index("place"))
+        scores = pl.concat(parts).sort("place", maintain_order=True)
+        return check(scores.select(PAIR_SCORES.schema.names()), PAIR_SCORES, source=self.name)
 
 
 REGISTRY = "reference_models.registry"

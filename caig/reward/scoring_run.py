@@ -14,7 +14,7 @@ from caig.reward.score import scorer_from_text
 from caig.runs.catalog import find_run, list_runs
 from caig.runs.store import Run, RunWriter
 
-MODEL_RUN = re.compile(r"(run|ref:vam|ref:cg4ctr):(?P<id>.+)")
+MODEL_RUN = re.compile(r"(run|ref:(vam|cg4ctr|headline)):(?P<id>.+)")
 """Scorers that were trained by a run."""
 
 PARTS = "parts"

@@ -26,10 +26,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from caig.errors import ArtifactError
 from caig.reward import losses
-from caig.reward.config import RewardConfig, TrainSection
-from caig.reward.dataset import Ads, Part, Products, altered, parts_of_step, steps_an_epoch
-from caig.reward.model import SiameseRewardModel
-from caig.reward.score import judge_pairs, score_ads
+from caig.reward.config import LossSection, RewardConfig, TrainSection
+from caig.reward.dataset import Part, Products, parts_of_step, steps_an_epoch
+from caig.reward.mllm_ads import MllmAds
+from caig.reward.mllm_model import first_ads
+from caig.reward.score import AnyAds, RewardModel, judge_model
+from caig.reward.side_by_side import side_terms
 
 STATE = "state.pt"
 """File in the run's folder that an interrupted run resumes from."""
@@ -37,7 +39,7 @@ STATE = "state.pt"
 KIND_SMOOTHING = 0.1
 """Pictures of few products are soon known by heart; a kind must not be surer than it is."""
 
-TERMS = ("pair", "point", "kind", "bucket")
+TERMS = ("pair", "point", "kind", "caption", "bucket")
 
 
 @dataclass
@@ -91,11 +93,11 @@ class _Training(NamedTuple):
         accelerator: Where.
     """
 
-    model: SiameseRewardModel
+    model: RewardModel
     prepared: nn.Module
     optimizer: Any
     ema: AveragedModel | None
-    ads: Ads
+    ads: AnyAds
     products: Products
     config: RewardConfig
     accelerator: Accelerator
@@ -107,10 +109,10 @@ class _Training(NamedTuple):
 
 
 def train(
-    model: SiameseRewardModel,
-    ads: Ads,
+    model: RewardModel,
+    ads: AnyAds,
     products: Products,
-    validation: tuple[Ads, Products],
+    validation: tuple[AnyAds, Products],
     config: RewardConfig,
     *,
     accelerator: Accelerator,
@@ -161,18 +163,25 @@ def train(
         is_due = ends_epoch or progress.step % settings.save_every == 0
         if is_due and folder is not None and accelerator.is_main_process:
             _save(folder / STATE, job, progress)
-    model.load_state_dict(progress.best)
+    if progress.best:  # not without an epoch
+        model.load_state_dict(progress.best)
     return progress
+
+
+def weights_of_epoch(epoch: int, config: LossSection) -> list[float]:
+    """Weights of ``TERMS`` in an epoch, from 0: first captions alone, or buckets, then all."""
+    if epoch < config.caption_epochs:
+        return [0.0, 0.0, config.kind, config.caption, 0.0]
+    if epoch < config.caption_epochs + config.bucket_epochs:
+        return [0.0, 0.0, 0.0, 0.0, 1.0]
+    return [config.pair, config.point, config.kind, config.caption, 0.0]
 
 
 def _one_step(job: _Training, step: int) -> Tensor:
     """Forward, backward, update; the terms of the loss over all processes."""
     config, accelerator = job.config, job.accelerator
     processes, rank = accelerator.num_processes, accelerator.process_index
-    if step // job.per_epoch < config.loss.bucket_epochs:
-        weights = [0.0, 0.0, 0.0, 1.0]
-    else:
-        weights = [config.loss.pair, config.loss.point, config.loss.kind, 0.0]
+    weights = weights_of_epoch(step // job.per_epoch, config.loss)
     weight = torch.tensor(weights, device=accelerator.device)
     parts = parts_of_step(
         job.products,
@@ -202,40 +211,41 @@ def _one_step(job: _Training, step: int) -> Tensor:
 
 
 def _loss_terms(job: _Training, part: Part) -> Tensor:
-    """The four terms of the loss, of one part of a step.
+    """The terms of the loss, of one part of a step.
 
     Returns:
-        (4,) sums over the part, each divided by the count of the whole step; in order of ``TERMS``.
+        (5,) sums over the part, each divided by the count of the whole step; in order of ``TERMS``.
     """
     ads, config, device = job.ads, job.config, job.accelerator.device
-    titles = (ads.title_features(part.rows) * torch.from_numpy(part.keeps_word)).to(device)
-    if job.model.sees_once:
-        seen = ads.seen(job.model, part.rows, part.is_flipped)
-        out = job.prepared(title_features=titles, seen=seen.to(device))
-    else:
-        pixels = altered(ads.pixels(part.rows), part, shift=config.train.shift)
-        out = job.prepared(pixels.to(device), titles)
+    if config.model.layout == "side_by_side":
+        assert isinstance(ads, MllmAds)
+        return side_terms(job.prepared, ads, part, config, device)
+    read = ads.altered_inputs(part, shift=config.train.shift)
+    out = job.prepared(**{name: tensor.to(device) for name, tensor in read.items()})
+    if isinstance(ads, MllmAds):
+        out = first_ads(out, len(part.rows))
     left, right = torch.from_numpy(part.left).to(device), torch.from_numpy(part.right).to(device)
     ctr = ads.ctr[part.rows].to(device)
     log_ctr, kind = ads.log_ctr[part.rows].to(device), ads.kind[part.rows].to(device)
-    score = out.score.float()
-    match config.loss.pair_target:
-        case "hard":
-            target = losses.hard_target(ctr[left], ctr[right])
-        case "posterior":
-            target = torch.from_numpy(part.p_left_better).to(device)
-        case "share":
-            target = losses.share_target(ctr[left], ctr[right])
+    score, posterior = out.score.float(), torch.from_numpy(part.p_left_better).to(device)
+    target = losses.pair_target(config.loss.pair_target, ctr[left], ctr[right], posterior)
     pair = losses.pair_loss(score[left] - score[right], target).sum() / part.n_pairs
     point = losses.point_loss(out.log_ctr.float(), log_ctr).sum()
-    both = (out.kind_logits.float(), out.picture_kind_logits.float())
-    of_kind = torch.stack([losses.kind_loss(x, kind, smoothing=KIND_SMOOTHING).sum() for x in both])
-    bucket = torch.zeros_like(point)
+    of_kind = torch.zeros_like(point)
+    for logits in (out.kind_logits, out.picture_kind_logits):
+        if logits is not None:
+            found = losses.kind_loss(logits.float(), kind, smoothing=KIND_SMOOTHING)
+            of_kind = of_kind + found.sum()
+    caption, bucket = torch.zeros_like(point), torch.zeros_like(point)
+    if out.phrase_logits is not None:
+        said = ads.said[part.rows].to(device)
+        caption = losses.caption_loss(out.phrase_logits.float(), said).sum()
     if out.bucket_logits is not None:
         n = config.loss.buckets
         edges = torch.special.ndtri(torch.arange(1, n, device=device, dtype=torch.float32) / n)
         bucket = losses.bucket_loss(out.bucket_logits.float(), log_ctr, edges).sum()
-    return torch.stack([pair, *(term / part.n_ads for term in (point, of_kind.sum(), bucket))])
+    of_ads = (point, of_kind, caption, bucket)
+    return torch.stack([pair, *(term / part.n_ads for term in of_ads)])
 
 
 def _optimizer(model: nn.Module, config: TrainSection) -> torch.optim.Optimizer:
@@ -249,7 +259,7 @@ def _optimizer(model: nn.Module, config: TrainSection) -> torch.optim.Optimizer:
 
 
 def _close_epoch(
-    job: _Training, progress: Progress, validation: tuple[Ads, Products]
+    job: _Training, progress: Progress, validation: tuple[AnyAds, Products]
 ) -> dict[str, float]:
     epoch = progress.step // job.per_epoch
     model: Any = job.model
@@ -259,14 +269,16 @@ def _close_epoch(
     row |= {name: s / job.per_epoch for name, s in zip(TERMS, progress.sums, strict=True)}
     progress.sums = [0.0] * len(TERMS)
     ads, pairs = validation
-    accuracy = 0.0  # without validation pairs, each epoch replaces the last
-    if len(pairs):
-        judged = judge_pairs(score_ads(model, ads).score, ads, pairs)
+    # Without validation pairs each epoch replaces the last; so do epochs that learn no order.
+    learns_order = weights_of_epoch(epoch - 1, job.config.loss)[0] > 0 or not epoch
+    accuracy = progress.best_accuracy
+    if len(pairs) and learns_order:
+        judged = judge_model(model, ads, pairs)
         accuracy = judged.accuracy
         row["val_accuracy"] = judged.accuracy
         if math.isfinite(judged.accuracy_ge_20):
             row["val_accuracy_ge_20"] = judged.accuracy_ge_20
-    if accuracy > progress.best_accuracy or not len(pairs):
+    if accuracy > progress.best_accuracy or not (len(pairs) and learns_order):
         progress.best_accuracy, progress.best_epoch = accuracy, epoch
         progress.best = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
     progress.history.append(row)

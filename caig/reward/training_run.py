@@ -5,27 +5,37 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from caig.contracts.creatives import CREATIVE_PAIRS
 from caig.data.sources import data_run
-from caig.errors import ConfigError, DataError
+from caig.errors import ArtifactError, DataError
+from caig.reward.captions import learned_phrases
 from caig.reward.card import CardFacts, model_card
 from caig.reward.config import RewardConfig
-from caig.reward.dataset import Ads, Products
+from caig.reward.dataset import Products
+from caig.reward.last_layer import solve_last_layer
+from caig.reward.likes import likes_of
+from caig.reward.mllm_model import MllmRewardConfig, MllmRewardModel
 from caig.reward.model import SiameseRewardConfig, SiameseRewardModel
 from caig.reward.pictures import ads_of_pairs
-from caig.reward.score import CHECKPOINT, fitted_order_scale, judge_pairs, score_ads
+from caig.reward.score import (
+    CHECKPOINT,
+    AnyAds,
+    RewardModel,
+    fitted_order_scale,
+    judge_pairs,
+    preferences,
+    read_ads,
+)
 from caig.reward.scoring_run import unfinished_run
 from caig.reward.titles import learned_vocabulary
-from caig.reward.towers import PatchTower
-from caig.reward.train import STATE, Progress, new_accelerator, train
+from caig.reward.train import STATE, new_accelerator, train
+from caig.runs.catalog import find_run
 from caig.runs.store import Run, RunWriter
-
-PICTURES_OF_PATCHES = 2000
-"""Training pictures that a dictionary of patches is learned from."""
 
 
 def train_run(
@@ -49,18 +59,21 @@ def train_run(
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    if config.model.layout != "siamese":
-        raise ConfigError("model.layout: 'side_by_side' needs a multimodal LLM: not available here")
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     state = None if resume is None else unfinished_run(runs, resume) / STATE
     source = data_run(pairs_run)
     pairs = pairs_run.table(CREATIVE_PAIRS.name)
     table = ads_of_pairs(pairs, source.path)
-    model = new_model(table, config)
-    ads, products = _of_split("train", pairs, table, model.config, config)
-    learn_patches(model, ads, seed=config.seed)
-    validation = _of_split("val", pairs, table, model.config, config)
+    base = mllm_base(config.model.mllm, runs)
+    if config.model.start:
+        earlier = checkpoint_run(config.model.start, runs, made_by="train-rm")
+        model: RewardModel = earlier_model(earlier, table, config)
+    else:
+        model = new_model(table, config, base=base)
+    ads, products = _of_split("train", pairs, table, model, config)
+    chosen = validation_pairs(pairs, config.train.validation_products)
+    validation = _of_split("val", chosen, table, model, config)
     if not len(products):
         raise DataError(f"{pairs_run.path}: no pair of split 'train'")
     accelerator = new_accelerator()
@@ -68,6 +81,10 @@ def train_run(
         run = None
         if accelerator.is_main_process:
             inputs = {"pairs": pairs_run}
+            if base is not None and base.run is not None:
+                inputs["mllm"] = base.run
+            if config.model.start:
+                inputs["start"] = earlier
             writer = RunWriter(runs, "train-rm", config, inputs=inputs, seed=config.seed)
             run = stack.enter_context(writer)
         columns = (
@@ -91,7 +108,7 @@ def train_run(
         )
         if run is None:
             return None
-        metrics = _finish(model, progress, validation)
+        metrics = _finish(model, (ads, products), validation, config)
         facts = CardFacts(
             config,
             pairs_run.run_id,
@@ -101,6 +118,7 @@ def train_run(
             metrics,
             progress.best_epoch,
             sum(weight.numel() for weight in model.parameters()),
+            likes_of(model),
         )
         _write_checkpoint(run, model, model_card(facts))
         history = io.StringIO()
@@ -111,38 +129,135 @@ def train_run(
         for name, value in metrics.items():
             run.add_metric(name, value)
         run.add_metric("best_epoch", progress.best_epoch)
-        (run.path / STATE).unlink()
+        (run.path / STATE).unlink(missing_ok=True)  # none where all steps had been done before
     return run.path
 
 
-def new_model(table: pl.DataFrame, config: RewardConfig) -> SiameseRewardModel:
+class Base(NamedTuple):
+    """The multimodal language model that a reward model is made over.
+
+    Attributes:
+        checkpoint: Folder or hub name.
+        run: Run that it is of; None for any other.
+    """
+
+    checkpoint: str
+    run: Run | None
+
+
+def mllm_base(name: str, runs: Path) -> Base | None:
+    """What ``model.mllm`` names; None where it names nothing.
+
+    Raises:
+        ArtifactError: No such run, or it holds no checkpoint.
+    """
+    if not name:
+        return None
+    if not name.startswith("run:"):
+        return Base(name, None)
+    run = checkpoint_run(name, runs, made_by="pretrain")
+    return Base(str(run.path / CHECKPOINT), run)
+
+
+def checkpoint_run(name: str, runs: Path, *, made_by: str) -> Run:
+    """The run that ``run:ID`` names.
+
+    Raises:
+        ArtifactError: No such run, or it holds no checkpoint.
+    """
+    run = find_run(runs, name.removeprefix("run:"))
+    if not (run.path / CHECKPOINT / "config.json").is_file():
+        raise ArtifactError(f"{run.path}: it holds no checkpoint; make one: caig {made_by}")
+    return run
+
+
+def earlier_model(run: Run, table: pl.DataFrame, config: RewardConfig) -> SiameseRewardModel:
+    """The model of an earlier run, to be trained on other ads.
+
+    Args:
+        run: The earlier run.
+        table: Ads as ``ads_of_pairs`` gives them.
+        config: Configuration; of its model, what is read and hidden counts.
+    """
+    model = SiameseRewardModel.from_pretrained(run.path / CHECKPOINT, use_safetensors=True)
+    for name in ("reads_title", "reads_category", "hides_product"):
+        setattr(model.config, name, getattr(config.model, name))
+    model.config.log_ctr_mean, model.config.log_ctr_sd = _log_ctr_scale(table)
+    return model
+
+
+def _log_ctr_scale(table: pl.DataFrame) -> tuple[float, float]:
+    """Mean and spread of log-CTR over the training ads that were clicked."""
+    clicked = table.filter(pl.col("split") == "train", pl.col("n_clicks") > 0)
+    log_ctr = np.log(clicked["n_clicks"].to_numpy() / clicked["n_impressions"].to_numpy())
+    if not log_ctr.size:
+        return 0.0, 1.0
+    return float(log_ctr.mean()), float(log_ctr.std()) or 1.0
+
+
+def validation_pairs(pairs: pl.DataFrame, n_products: int) -> pl.DataFrame:
+    """The pairs of ``n_products`` validation products, drawn once and for all; 0 takes all."""
+    some = pairs.filter(pl.col("split") == "val")
+    names = some["product_id"].unique().sort()
+    if not 0 < n_products < len(names):
+        return some
+    return some.filter(pl.col("product_id").is_in(names.sample(n_products, seed=0).implode()))
+
+
+def new_model(
+    table: pl.DataFrame, config: RewardConfig, *, base: Base | None = None
+) -> RewardModel:
     """An untrained model whose kinds, words and scale of log-CTR are those of the training ads.
 
     Args:
         table: Ads as ``ads_of_pairs`` gives them.
         config: Configuration.
+        base: Multimodal language model that it is made over; None for a small net or a tower.
     """
     import torch
 
     training = table.filter(pl.col("split") == "train")
-    clicked = training.filter(pl.col("n_clicks") > 0)
-    log_ctr = np.log(clicked["n_clicks"].to_numpy() / clicked["n_impressions"].to_numpy())
     titles = training.unique("product_id")["title"]
+    phrases = learned_phrases(training["caption"]) if config.loss.caption else []
+    if config.loss.caption_epochs and not phrases:
+        raise DataError("loss.caption_epochs: the data run has no captions; set it to 0")
     settings = config.model
     torch.manual_seed(config.seed)
+    log_ctr_mean, log_ctr_sd = _log_ctr_scale(table)
+    if base is not None:
+        over = MllmRewardConfig(
+            layout=settings.layout,
+            image_size=settings.image_size,
+            joins_pictures=settings.joins_pictures,
+            phrases=tuple(phrases),
+            reads_title=settings.reads_title,
+            reads_category=settings.reads_category,
+            hides_product=settings.hides_product,
+            log_ctr_mean=log_ctr_mean,
+            log_ctr_sd=log_ctr_sd,
+        )
+        # Weights that stay as they are need no more precision than they have.
+        is_half = bool(settings.lora_rank) and torch.cuda.is_available()
+        dtype = torch.bfloat16 if is_half else torch.float32
+        mllm = MllmRewardModel.from_base(base.checkpoint, over, dtype=dtype)
+        if settings.lora_rank:
+            mllm.add_adapters(settings.lora_rank)
+        if not settings.trains_tower:
+            mllm.freeze_tower()
+        return mllm
     shape = SiameseRewardConfig(
         backbone=settings.backbone,
-        patches=settings.patches,
         widths=settings.widths,
         look_size=settings.look_size,
         image_size=settings.image_size,
         kinds=tuple(sorted(training["category"].unique())),
         vocabulary=tuple(learned_vocabulary(titles, size=settings.vocabulary_size)),
+        phrases=tuple(phrases),
         reads_title=settings.reads_title,
         reads_category=settings.reads_category,
         hides_product=settings.hides_product,
-        log_ctr_mean=float(log_ctr.mean()) if log_ctr.size else 0.0,
-        log_ctr_sd=float(log_ctr.std()) or 1.0 if log_ctr.size else 1.0,
+        log_ctr_mean=log_ctr_mean,
+        log_ctr_sd=log_ctr_sd,
         buckets=config.loss.buckets,
         dropout=settings.dropout,
     )
@@ -152,50 +267,45 @@ def new_model(table: pl.DataFrame, config: RewardConfig) -> SiameseRewardModel:
     return model
 
 
-def learn_patches(model: SiameseRewardModel, ads: Ads, *, seed: int) -> None:
-    """Learn the dictionary of a model that has one, from some of the training pictures.
-
-    Args:
-        model: A new model.
-        ads: Training ads.
-        seed: Seed of which pictures.
-    """
-    if isinstance(model.tower, PatchTower):
-        n = len(ads.ctr)
-        some = np.random.default_rng([seed, 2]).permutation(n)[:PICTURES_OF_PATCHES]
-        model.tower.dictionary.learn(ads.pixels(some), seed=seed)
-
-
 def _of_split(
     split: str,
     pairs: pl.DataFrame,
     table: pl.DataFrame,
-    shape: SiameseRewardConfig,
+    model: RewardModel,
     config: RewardConfig,
-) -> tuple[Ads, Products]:
-    some = table.filter(pl.col("split") == split)
-    ads = Ads(some, shape, cache_mb=config.train.picture_cache_mb)
-    return ads, Products(pairs.filter(pl.col("split") == split), some)
+) -> tuple[AnyAds, Products]:
+    of_split = pairs.filter(pl.col("split") == split)
+    some = table.filter(
+        pl.col("split") == split, pl.col("product_id").is_in(of_split["product_id"].implode())
+    )
+    ads = read_ads(some, model, cache_mb=config.train.picture_cache_mb)
+    return ads, Products(of_split, some)
 
 
 def _finish(
-    model: SiameseRewardModel, progress: Progress, validation: tuple[Ads, Products]
+    model: RewardModel,
+    training: tuple[Any, Products],
+    validation: tuple[Any, Products],
+    config: RewardConfig,
 ) -> dict[str, float]:
-    """Merge adapters, fit the scale of the order; figures on the validation pairs."""
+    """Merge adapters, solve what is to be solved; figures on the validation pairs."""
     model.merge_adapters()
+    if config.train.solve_last_layer:
+        assert isinstance(model, SiameseRewardModel)
+        solve_last_layer(model, training, validation, config.loss)
     ads, pairs = validation
     if not len(pairs):
         return {}
-    score = score_ads(model, ads).score
+    preference = preferences(model, ads, pairs)
     ctr = ads.ctr.numpy()
     target = (1 + np.sign(ctr[pairs.left] - ctr[pairs.right])) / 2
-    model.config.order_scale = fitted_order_scale(score[pairs.left] - score[pairs.right], target)
-    judged = judge_pairs(score, ads, pairs)
+    model.config.order_scale = fitted_order_scale(preference, target)
+    judged = judge_pairs(preference, ads, pairs)
     found = {"val_accuracy": judged.accuracy, "val_accuracy_ge_20": judged.accuracy_ge_20}
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def _write_checkpoint(run: RunWriter, model: SiameseRewardModel, card: str) -> None:
+def _write_checkpoint(run: RunWriter, model: RewardModel, card: str) -> None:
     """As ``save_pretrained`` writes it, every file an artifact of the run."""
     from transformers.utils import logging
 

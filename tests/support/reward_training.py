@@ -8,25 +8,23 @@ import torch
 from accelerate import Accelerator
 
 from caig.reward.config import RewardConfig
-from caig.reward.dataset import Ads, Products
-from caig.reward.model import SiameseRewardModel
+from caig.reward.dataset import Products
 from caig.reward.pictures import ads_of_pairs
+from caig.reward.score import AnyAds, RewardModel, read_ads
 from caig.reward.train import Progress, train
-from caig.reward.training_run import learn_patches, new_model
+from caig.reward.training_run import mllm_base, new_model
 from caig.runs.store import Run
 
 SIDE = 16
 
 
-def tiny_config(backbone: str = "patches", **train: object) -> RewardConfig:
+def tiny_config(**train: object) -> RewardConfig:
     """Seconds, not minutes: one step takes a few milliseconds."""
     return RewardConfig.model_validate(
         {
             "seed": 3,
             "model": {
-                "backbone": backbone,
-                "patches": 8,
-                "widths": [8, 8],
+                "widths": [16, 16],
                 "look_size": 8,
                 "image_size": SIDE,
                 "dropout": 0.0,
@@ -43,20 +41,29 @@ def tiny_config(backbone: str = "patches", **train: object) -> RewardConfig:
     )
 
 
-def train_on(
-    data: Run, pairs_run: Run, config: RewardConfig, **options: object
-) -> tuple[SiameseRewardModel, Progress]:
-    """The model of the best epoch, and how it went."""
-    torch.set_num_threads(1)
+def new_tiny_model(data: Run, pairs_run: Run, config: RewardConfig) -> RewardModel:
+    """A model that is not trained."""
+    table = ads_of_pairs(pairs_run.table("creative_pairs"), data.path)
+    return new_model(table, config, base=mllm_base(config.model.mllm, data.path.parent))
+
+
+def ads_and_pairs(
+    data: Run, pairs_run: Run, model: RewardModel, split: str
+) -> tuple[AnyAds, Products]:
+    """The ads of a split, as the model reads them, and its pairs."""
     pairs = pairs_run.table("creative_pairs")
     table = ads_of_pairs(pairs, data.path)
-    model = new_model(table, config)
-    sides = []
-    for split in ("train", "val"):
-        some = table.filter(table["split"] == split)
-        ads = Ads(some, model.config, cache_mb=10)
-        sides.append((ads, Products(pairs.filter(pairs["split"] == split), some)))
-    learn_patches(model, sides[0][0], seed=config.seed)
+    some = table.filter(table["split"] == split)
+    return read_ads(some, model, cache_mb=10), Products(pairs.filter(pairs["split"] == split), some)
+
+
+def train_on(
+    data: Run, pairs_run: Run, config: RewardConfig, **options: object
+) -> tuple[RewardModel, Progress]:
+    """The model of the best epoch, and how it went."""
+    torch.set_num_threads(1)
+    model = new_tiny_model(data, pairs_run, config)
+    sides = [ads_and_pairs(data, pairs_run, model, split) for split in ("train", "val")]
     options.setdefault("accelerator", Accelerator(cpu=True))
     return model, train(model, *sides[0], sides[1], config, **options)
 

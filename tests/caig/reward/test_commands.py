@@ -5,6 +5,8 @@ import shutil
 
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from caig.errors import ArtifactError, ConfigError, DataError
 from caig.reward import commands, scoring_run
@@ -12,8 +14,7 @@ from caig.runs.catalog import list_runs
 from caig.runs.store import Run
 
 SMALL = (
-    "model.patches=8",
-    "model.widths=[8, 8]",
+    "model.widths=[16, 16]",
     "model.look_size=8",
     "model.image_size=16",
     "train.epochs=2",
@@ -137,3 +138,33 @@ def _score_nothing(runs, pairs):
         table = source.table("creative_pairs").filter(pl.col("split") == "train")
         run.write_table(CREATIVE_PAIRS, table)
     commands.score(run.path, scorer="collections:Counter", runs=runs)
+
+
+def test_an_earlier_model_learns_new_clicks_in_its_last_layer_alone(runs, pairs, trained):
+    again = (
+        *SMALL,
+        f"model.start=run:{trained.run_id}",
+        "train.epochs=0",
+        "train.solve_last_layer=true",
+    )
+    run = made_by(runs, "train-rm", lambda: commands.train(pairs, set_=again, runs=runs))
+    assert run.manifest.inputs["start"].run_id == trained.run_id
+    before, after = (load_file(r.path / "checkpoint" / "model.safetensors") for r in (trained, run))
+    assert set(before) == set(after)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"value.weight", "value.bias", "taste", "level", "scale"}
+    assert json.loads(run.file("training_history").read_text() or "[]") == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("train.epochs=0",), "learn no order"),
+        (("loss.caption_epochs=1",), "has no captions"),
+        (("loss.caption=0", "loss.caption_epochs=1"), "loss.caption above 0"),
+        (("model.start=run:nowhere",), "nowhere"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(runs, pairs, wrong, message):
+    with pytest.raises((ArtifactError, ConfigError, DataError), match=message):
+        commands.train(pairs, set_=(*SMALL, *wrong), runs=runs)

@@ -85,7 +85,7 @@ def test_pictures_are_mirrored_and_moved_as_told():
     pixels = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).reshape(2, 3, 4, 4)
     none = np.zeros(0)
     moves, flips = np.array([[1, 0], [0, -1]]), np.array([False, True])
-    part = Part(none, none, none, none, flips, moves, none, 2, 0)
+    part = Part(none, none, none, none, flips, moves, none, none, flips, 2, 0)
     found = altered(pixels, part, shift=1)
     assert torch.equal(found[0, :, 1:], pixels[0, :, :-1])
     assert torch.equal(found[0, :, 0], pixels[0, :, 0])  # the edge is repeated
@@ -107,9 +107,13 @@ def test_pixels_and_titles_of_ads(table, cache_mb):
 def test_the_category_is_read_where_that_is_wanted(table):
     blind = table.with_columns(title=pl.lit("Nimbus"))
     shape = {"image_size": 16, "kinds": ("Mugs", "Tents"), "vocabulary": ("blue",)}
-    for reads, expected in ((False, [0, 0, 0]), (True, [1, 0, 0])):
-        config = SiameseRewardConfig(reads_category=reads, **shape)
-        assert Ads(blind, config, cache_mb=0).title_features([0])[0].tolist() == expected
+    plain = Ads(blind, SiameseRewardConfig(**shape), cache_mb=0)
+    assert "stated_kind" not in plain.inputs([0])
+    ads = Ads(blind, SiameseRewardConfig(reads_category=True, **shape), cache_mb=0)
+    stated = ads.inputs(range(blind.height))["stated_kind"]
+    assert stated.tolist() == [
+        [float(kind == "Mugs"), float(kind == "Tents")] for kind in blind["category"]
+    ]
 
 
 def test_a_missing_and_a_broken_picture_are_named(table, tmp_path):

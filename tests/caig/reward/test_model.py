@@ -14,7 +14,7 @@ WORDS = ("blue", "red")
 
 def small_model(**shape) -> SiameseRewardModel:
     torch.manual_seed(0)
-    small = {"patches": 8, "widths": (8, 16), "look_size": 8, "image_size": 16, "dropout": 0.0}
+    small = {"widths": (16, 32), "look_size": 8, "image_size": 16, "dropout": 0.0}
     model = SiameseRewardModel.from_scratch(
         SiameseRewardConfig(kinds=KINDS, vocabulary=WORDS, **small, **shape)
     )
@@ -22,8 +22,6 @@ def small_model(**shape) -> SiameseRewardModel:
     torch.nn.init.normal_(model.taste)
     torch.nn.init.normal_(model.level)
     torch.nn.init.normal_(model.kind_of_title.weight)
-    if model.sees_once:
-        model.tower.dictionary.learn(pictures(8), n_patches=500)
     return model.eval()
 
 
@@ -44,9 +42,8 @@ def test_a_new_model_believes_a_title_that_names_a_kind():
     assert torch.equal(weight[:, 2:], torch.zeros(2, 2))
 
 
-@pytest.mark.parametrize("backbone", ["patches", "conv"])
-def test_batch_of_one_equals_batch_of_eight(backbone):
-    model = small_model(backbone=backbone)
+def test_batch_of_one_equals_batch_of_eight():
+    model = small_model()
     pixels, features = pictures(8), titles(8)
     together = model(pixels, features)
     for i in range(8):
@@ -62,28 +59,26 @@ def test_a_blind_model_does_not_read_titles_and_a_seeing_one_does():
     assert not torch.allclose(seeing(pixels, titles(4)).score, seeing(pixels, 0 * titles(4)).score)
 
 
-@pytest.mark.parametrize("backbone", ["patches", "conv"])
-def test_a_hidden_product_changes_nothing(backbone):
+def test_a_hidden_product_changes_nothing():
     pixels = pictures(2)
     other = pixels.clone()
     other[:, :, 4:15, 3:13] = 255 - other[:, :, 4:15, 3:13]
-    model = small_model(backbone=backbone, hides_product=True)
+    model = small_model(hides_product=True)
     assert torch.equal(model(pixels, titles(2)).score, model(other, titles(2)).score)
     assert not torch.equal(
         small_model()(pixels, titles(2)).score, small_model()(other, titles(2)).score
     )
 
 
-@pytest.mark.parametrize("backbone", ["patches", "conv"])
-def test_checkpoint_holds_the_model_exactly(tmp_path, backbone):
-    model = small_model(backbone=backbone, buckets=3)
+def test_checkpoint_holds_the_model_exactly(tmp_path):
+    model = small_model(buckets=3, phrases=("beach", "night"))
     model.config.order_scale = 2.5
     model.save_pretrained(tmp_path)
     again = SiameseRewardModel.from_pretrained(tmp_path).eval()
     assert again.config.order_scale == 2.5
     assert again.config.kinds == list(KINDS)
     before, after = model(pictures(3), titles(3)), again(pictures(3), titles(3))
-    for name in ("score", "log_ctr", "kind_logits", "bucket_logits"):
+    for name in ("score", "log_ctr", "kind_logits", "bucket_logits", "phrase_logits"):
         assert torch.equal(before[name], after[name]), name
     assert set(load_file(tmp_path / "model.safetensors")) == set(model.state_dict())
 
@@ -143,26 +138,20 @@ def test_a_backbone_that_is_none_is_named(tmp_path):
         small_model(backbone=str(tmp_path / "nowhere"))
 
 
-def test_what_is_seen_once_gives_the_same_scores():
-    model = small_model()
-    whole = model(pictures(3), titles(3))
-    in_two = model(title_features=titles(3), seen=model.see(pictures(3)))
-    assert torch.equal(whole.score, in_two.score)
-    assert not small_model(backbone="conv").sees_once
+def test_a_stated_kind_replaces_what_title_and_picture_say():
+    model, pixels = small_model(), pictures(3)
+    stated = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    said = [model(pixels, features, stated) for features in (titles(3), 1 - titles(3))]
+    assert torch.equal(said[0].kind[:2], stated[:2])
+    assert torch.equal(said[0].score[:2], said[1].score[:2])
+    assert not torch.equal(said[0].score[2], said[1].score[2])
+    assert torch.equal(said[0].kind[2], model(pixels, titles(3)).kind[2])
 
 
-def test_a_dictionary_does_not_depend_on_the_brightness_of_patches_only_its_colours_do():
-    dictionary = small_model().tower.dictionary
-    dark = torch.rand(2, 3, 16, 16) / 2
-    likenesses = [dictionary(dark + lift)[:, :-7] for lift in (0.0, 0.3)]
-    torch.testing.assert_close(*likenesses, atol=1e-3, rtol=1e-3)
-    assert not torch.allclose(dictionary(dark)[:, -7:], dictionary(dark + 0.3)[:, -7:])
-
-
-def test_a_dictionary_is_standardised_over_its_pictures_and_is_never_trained():
-    model = small_model()
-    seen = model.see(pictures(8))
-    assert seen.mean((0, 2, 3)).abs().max() < 1e-3
-    fixed = [name for name, weight in model.named_parameters() if not weight.requires_grad]
-    assert all("dictionary" in name for name in fixed)
-    assert len(fixed) == 4
+def test_with_phrases_the_last_layer_weighs_their_probabilities_alone():
+    model = small_model(phrases=("beach", "night"))
+    stated = torch.tensor([[1.0, 0.0]]).expand(3, 2)
+    out = model(pictures(3), titles(3), stated)
+    weight = model.value.weight[0] + model.taste[0]
+    torch.testing.assert_close(out.basis, torch.sigmoid(out.phrase_logits))
+    torch.testing.assert_close(out.score, out.basis @ weight)

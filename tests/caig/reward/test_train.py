@@ -28,11 +28,11 @@ def losses_of(progress) -> list[list[float]]:
 
 
 @pytest.mark.parametrize(
-    ("target", "backbone"),
-    [("hard", "patches"), ("posterior", "patches"), ("share", "patches"), ("share", "conv")],
+    "target",
+    ["hard", "posterior", "share"],
 )
-def test_it_learns_a_taste_that_depends_on_the_kind(shop, target, backbone):
-    config = tiny_config(backbone, epochs=30, title_drop=0.0, word_drop=0.0)
+def test_it_learns_a_taste_that_depends_on_the_kind(shop, target):
+    config = tiny_config(epochs=30, title_drop=0.0, word_drop=0.0)
     loss = config.loss.model_copy(update={"pair_target": target, "pair": 5.0})
     model, progress = train_on(*shop, config.model_copy(update={"loss": loss}))
     assert progress.best_accuracy == 1.0
@@ -49,10 +49,9 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(shop):
     assert progress.history[progress.best_epoch - 1]["val_accuracy"] == best
 
 
-@pytest.mark.parametrize("backbone", ["patches", "conv"])
-def test_micro_batches_add_up_to_the_same_losses_and_weights(shop, backbone):
-    whole, progress = train_on(*shop, tiny_config(backbone))
-    parts, in_parts = train_on(*shop, tiny_config(backbone, micro_batches=3))
+def test_micro_batches_add_up_to_the_same_losses_and_weights(shop):
+    whole, progress = train_on(*shop, tiny_config())
+    parts, in_parts = train_on(*shop, tiny_config(micro_batches=3))
     torch.testing.assert_close(losses_of(in_parts), losses_of(progress), atol=1e-5, rtol=1e-5)
     for name, weight in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], weight, atol=1e-4, rtol=1e-3)
@@ -77,11 +76,11 @@ def test_warm_start_learns_buckets_first_and_nothing_else(shop):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "options"),
-    [("patches", {}), ("conv", {"ema_decay": 0.9, "micro_batches": 2})],
+    "options",
+    [{}, {"ema_decay": 0.9, "micro_batches": 2}],
 )
-def test_resumed_run_ends_with_the_same_weights_bit_for_bit(shop, tmp_path, backbone, options):
-    config = with_dropout(tiny_config(backbone, epochs=3, save_every=1, **options))
+def test_resumed_run_ends_with_the_same_weights_bit_for_bit(shop, tmp_path, options):
+    config = with_dropout(tiny_config(epochs=3, save_every=1, **options))
     straight, _ = train_on(*shop, config)
 
     class _KilledError(Exception):
