@@ -32,7 +32,7 @@ def draw_ad(look: Look, cutout: np.ndarray, *, seed: int, size: int) -> np.ndarr
     """
     background = render_background(look, seed=seed, size=size)
     placed = place(cutout, size, fit=FIT, ground=SCENES[look.scene].ground)
-    return paste(_shadowed(background, placed[:, :, 3], SHADOW_STRENGTH[look.light]), placed)
+    return paste(cast_shadow(background, placed[:, :, 3], SHADOW_STRENGTH[look.light]), placed)
 
 
 def draw_bare_ad(cutout: np.ndarray, *, size: int) -> np.ndarray:
@@ -50,11 +50,20 @@ def draw_bare_ad(cutout: np.ndarray, *, size: int) -> np.ndarray:
     rows = np.where(floor, wall - 14, wall).astype(np.uint8)
     backdrop = np.repeat(np.repeat(rows[:, None], size, axis=1)[:, :, None], 3, axis=2)
     placed = place(cutout, size, fit=FIT, ground=0.86)
-    return paste(_shadowed(backdrop, placed[:, :, 3], SHADOW_STRENGTH["daylight"]), placed)
+    return paste(cast_shadow(backdrop, placed[:, :, 3], SHADOW_STRENGTH["daylight"]), placed)
 
 
-def _shadowed(background: np.ndarray, alpha: np.ndarray, strength: float) -> np.ndarray:
-    """The background with a contact shadow: the silhouette, laid flat at its lower edge."""
+def cast_shadow(background: np.ndarray, alpha: np.ndarray, strength: float) -> np.ndarray:
+    """The background with a contact shadow: the silhouette, laid flat at its lower edge.
+
+    Args:
+        background: (size, size, 3) uint8.
+        alpha: (size, size) uint8, of the product in its place.
+        strength: Share of the light that the shadow takes, at its darkest.
+
+    Returns:
+        (size, size, 3) uint8; the background itself where the product is empty.
+    """
     size = alpha.shape[0]
     rows = np.flatnonzero(alpha.max(axis=1) >= 128)
     if not rows.size:

@@ -1,0 +1,1 @@
+"""A Stable Diffusion pipeline trained from nothing on the shop world, small enough to ship."""
