@@ -22,7 +22,7 @@ VERBS = {  # verb: (target, one-line help)
     ),
     "ingest": (
         "caig.data.commands:ingest",
-        "Read a log of ads (CreativeRanking, or images with counts) into a run.",
+        "Read a log of ads (CreativeRanking, images with counts, headline tests) into a run.",
     ),
     "pairs": (
         "caig.data.commands:pairs",
@@ -30,7 +30,7 @@ VERBS = {  # verb: (target, one-line help)
     ),
     "train-baseline": (
         "reference_models.baselines_commands:train_baseline",
-        "Train a published baseline, VAM or CG4CTR, on ads and their clicks.",
+        "Train a baseline on ads and their clicks: VAM or CG4CTR on pictures, or on headlines.",
     ),
     "pretrain": (
         "caig.mllm.commands:pretrain",
@@ -44,6 +44,10 @@ VERBS = {  # verb: (target, one-line help)
         "caig.reward.commands:score",
         "Score pairs of ads by a reward model, a baseline, a ruler or a model behind an API.",
     ),
+    "sample": (
+        "caig.preference.commands:sample",
+        "Sample background prompts for products from a prompt model.",
+    ),
     "cut-out": (
         "caig.generation.commands:cut_out",
         "Cut products out of their pictures, with a score for every mask.",
@@ -51,6 +55,14 @@ VERBS = {  # verb: (target, one-line help)
     "generate": (
         "caig.generation.commands:generate",
         "Paint ads: a background from a prompt around every product.",
+    ),
+    "build-reference": (
+        "reference_models.diffusion.commands:build_reference",
+        "Train the shop world's own diffusion pipeline from nothing, and measure it.",
+    ),
+    "align": (
+        "caig.preference.commands:align",
+        "Align a prompt model with clicks by DPO or PCPO: sample, paint, compare, train.",
     ),
     "lift": ("abtest.commands:lift", "Per-category CTR lift from an impression log."),
     "cube": (

@@ -26,11 +26,15 @@ CONFIGURED = {  # verb: its configuration class
     "cut-out": "caig.generation.config:CutOutConfig",
     "generate": "caig.generation.config:GenerationConfig",
     "pretrain": "caig.mllm.config:PretrainConfig",
+    "sample": "caig.preference.config:SampleConfig",
+    "align": "caig.preference.config:AlignConfig",
     "train-rm": "caig.reward.config:RewardConfig",
     "score": "caig.reward.config:ScoreConfig",
     "train-baseline vam": "reference_models.vam:VamConfig",
     "train-baseline cg4ctr": "reference_models.cg4ctr:Cg4ctrConfig",
+    "train-baseline headline": "reference_models.headline_config:HeadlineConfig",
     "make-data": "reference_models.shop.config:ShopConfig",
+    "build-reference diffusion": "reference_models.diffusion.config:BuildConfig",
 }
 
 INTRODUCTION = """\

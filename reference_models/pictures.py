@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import polars as pl
 
+from caig.data.sources import products_of
 from caig.errors import DataError, PrerequisiteError, Problem
 from caig.runs.store import Run
 
@@ -39,11 +40,10 @@ def read_ads(folder: Path) -> pl.DataFrame:
             tuple(repr(path) for path in outside[:3]),
         )
         raise DataError.from_problems(f"{folder}: creatives", [problem])
-    if "products" in run.manifest.artifacts:
-        products = run.table("products").select(
-            "product_id", pl.col("title").replace("", None), "category_path"
-        )
-        ads = ads.join(products, on="product_id", how="left", maintain_order="left")
+    products = products_of(run)
+    if products is not None:
+        told = products.select("product_id", pl.col("title").replace("", None), "category_path")
+        ads = ads.join(told, on="product_id", how="left", maintain_order="left")
     else:
         nothing = pl.lit(None, pl.String)
         ads = ads.with_columns(title=nothing, category_path=nothing)

@@ -37,6 +37,14 @@ def _ruler(measure: str, about: str) -> Entry:
     return Entry(f"reference_models.rulers:Ruler:{measure}", about, "content-blind ruler")
 
 
+def _headline_ruler(measure: str, about: str) -> Entry:
+    return Entry(
+        f"reference_models.headline_rulers:HeadlineRuler:{measure}",
+        about,
+        "content-blind ruler of headlines",
+    )
+
+
 def _api(provider: str, about: str) -> Entry:
     return Entry(
         f"reference_models.api_scorer:ApiScorer:{provider}",
@@ -60,6 +68,17 @@ SCORERS = {
         "Shopee, WWW 2024 Companion, arXiv 2401.10934",
         "run",
     ),
+    "ref:headline": Entry(
+        "reference_models.headline:HeadlineScorer",
+        "A linear model of headlines: runs of characters, words, style.",
+        "ridge regression on randomised tests",
+        "run",
+    ),
+    "ref:reward": Entry(
+        "reference_models.embedded:EmbeddedRewardScorer",
+        "The reward model that ships with the toolkit; it knows the shop world alone.",
+        "this project, docs/embedded-models.md",
+    ),
     "ref:random": _ruler("random", "A number drawn for each ad."),
     "ref:position": _ruler("position", "Always the ad on the left."),
     "ref:file_size": _ruler("file_size", "The ad with the larger file."),
@@ -67,6 +86,18 @@ SCORERS = {
     "ref:saturation": _ruler("saturation", "The more colourful ad."),
     "ref:sharpness": _ruler("sharpness", "The sharper ad."),
     "ref:title_length": _ruler("title_length", "The ad of the longer title."),
+    "ref:truth": Entry(
+        "reference_models.shop.oracle:OracleScorer",
+        "The shop world's truth, for its ads alone: what no model can beat.",
+        "the shop world's click model",
+    ),
+    "ref:headline_length": _headline_ruler("headline_length", "The headline of more characters."),
+    "ref:headline_words": _headline_ruler("headline_words", "The headline of more words."),
+    "ref:headline_number": _headline_ruler("headline_number", "The headline with a number."),
+    "ref:headline_question": _headline_ruler("headline_question", "The headline that asks."),
+    "ref:headline_capitals": _headline_ruler(
+        "headline_capitals", "The headline of more capitals among its letters."
+    ),
     "api:openai": _api("openai", "Zero-shot, OpenAI: gpt-4o, gpt-4-turbo (GPT-4V)."),
     "api:anthropic": _api("anthropic", "Zero-shot, Anthropic: claude-3-5-sonnet-20241022."),
     "api:glm": _api("glm", "Zero-shot, Zhipu: glm-4v, through its endpoint of OpenAI's shape."),
@@ -77,15 +108,22 @@ SCORERS = {
 RULERS = tuple(
     name for name, entry in SCORERS.items() if entry.target.startswith("reference_models.rulers:")
 )
-"""Names of the content-blind rulers, to be scored beside every model."""
+"""Names of the content-blind rulers, to be scored beside every model of pictures."""
+
+HEADLINE_RULERS = (
+    "ref:random",
+    *(name for name, entry in SCORERS.items() if "headline_rulers:" in entry.target),
+)
+"""Names of those to be scored beside every model of headlines."""
 
 
 def load_scorer(spec: str, *, runs: Path, overrides: Sequence[str] = ()) -> "PairScorer":
     """Make the scorer that ``spec`` names.
 
     Args:
-        spec: ``ref:RULER``, ``ref:vam:RUN``, ``ref:cg4ctr:RUN`` or ``api:PROVIDER:MODEL``. RUN is
-            the id of a run of ``caig train-baseline``, a part of it, or its folder.
+        spec: ``ref:RULER``, ``ref:truth``, ``ref:vam:RUN``, ``ref:cg4ctr:RUN``,
+            ``ref:headline:RUN`` or ``api:PROVIDER:MODEL``. RUN is the id of a run of
+            ``caig train-baseline``, a part of it, or its folder.
         runs: Folder of all runs.
         overrides: ``key=value`` texts over the scorer's configuration, e.g. ``max_items=100``.
 

@@ -10,8 +10,9 @@ SPLITS = ("train", "val", "test")
 UNCATEGORISED = "uncategorised"
 """Category of every product of a log that names no categories."""
 
-PAIR_FILTERS = ("caig_5_20", "ge_20", "any")
-"""Which pairs are kept, by the relative CTR gap: 5 to 20 % (the paper's), at least 20 %, or any."""
+PAIR_FILTERS = ("caig_5_20", "ge_20", "any", "significant")
+"""Which pairs are kept, by the relative CTR gap: 5 to 20 % (the paper's), at least 20 %, any; or
+where a test of two proportions tells the gap from chance."""
 
 PRODUCTS = TableContract(
     "products",
@@ -104,7 +105,14 @@ LEFT_OUT = TableContract(
             "reason",
             pl.String,
             "What is wrong with it.",
-            allowed=("missing_image", "broken_image", "same_picture", "lone_creative"),
+            allowed=(
+                "missing_image",
+                "broken_image",
+                "same_picture",
+                "lone_creative",
+                "faulty_week",
+                "no_picture",
+            ),
         ),
         Column("file", pl.String, "File that names it first, as the user named it."),
         Column("file_row", pl.Int64, "Line, row or entry of that file, from 1.", lower=1),
@@ -243,25 +251,6 @@ PAIR_SCORES = TableContract(
     key=("pair_id", "scorer", "presentation"),
 )
 
-PROMPT_SAMPLES = TableContract(
-    "prompt_samples",
-    1,
-    "One background prompt sampled from a prompt model.",
-    (
-        Column("sample_id", pl.String, "Identifier."),
-        Column("product_id", pl.String, "Product the prompt is for."),
-        Column("policy_run", pl.String, "Run id of the prompt model."),
-        Column("epoch", pl.Int32, "Alignment epoch of the prompt model; 0 is before any.", lower=0),
-        Column("prompt_text", pl.String, "Text exactly as sampled: what is trained on."),
-        Column("prompt_clean", pl.String, "Cleaned text: what is rendered."),
-        Column("logp_sum", pl.Float64, "Log-probability of the sampled text (nats).", upper=0),
-        Column("n_tokens", pl.Int32, "Tokens sampled (count).", lower=1),
-        Column("temperature", pl.Float64, "Sampling temperature.", lower=0),
-        Column("seed", pl.Int64, "Sampling seed."),
-    ),
-    key=("sample_id",),
-)
-
 PROMPTS = TableContract(
     "prompts",
     1,
@@ -318,24 +307,5 @@ CUTOUTS = TableContract(
             ~pl.col("used") | pl.col("cutout_path").is_not_null(),
         ),
         Invariant("a failed cut-out is not used", ~pl.col("used") | (pl.col("status") != "failed")),
-    ),
-)
-
-PREFERENCE_PAIRS = TableContract(
-    "preference_pairs",
-    1,
-    "The reward model's preference between two prompt samples of one product.",
-    (
-        Column("product_id", pl.String, "Product."),
-        Column("epoch", pl.Int32, "Alignment epoch.", lower=0),
-        Column("chosen_id", pl.String, "Sample whose ad the reward model prefers."),
-        Column("rejected_id", pl.String, "The other sample."),
-        Column("p_chosen", pl.Float64, "Its probability for the chosen one.", lower=0.5, upper=1),
-        Column("swap_agrees", pl.Boolean, "True if both presentations prefer the same ad."),
-        Column("rm_run", pl.String, "Run id of the reward model."),
-    ),
-    key=("product_id", "epoch"),
-    invariants=(
-        Invariant("chosen_id != rejected_id", pl.col("chosen_id") != pl.col("rejected_id")),
     ),
 )

@@ -18,9 +18,7 @@ from caig.contracts.creatives import (
     CUTOUTS,
     LEFT_OUT,
     PAIR_SCORES,
-    PREFERENCE_PAIRS,
     PRODUCTS,
-    PROMPT_SAMPLES,
     PROMPTS,
 )
 from caig.contracts.cubes import CUBE, CUBE_LIFTS
@@ -43,6 +41,7 @@ from caig.contracts.experiments import (
     UNIT_METRICS,
 )
 from caig.contracts.gates import ITEM_SCORES
+from caig.contracts.headlines import HEADLINES
 from caig.contracts.health import AA_TEST, BOT_LIKE_UNITS, SEQUENTIAL_RATIO
 from caig.contracts.intervals import LIFT_INTERVALS
 from caig.contracts.looks import DAY_EFFECTS, LIFT_BY_DAY, LOOKS
@@ -55,6 +54,7 @@ from caig.contracts.overall import (
     STRATIFIED_TESTS,
 )
 from caig.contracts.plans import PLAN, POWER_CURVE
+from caig.contracts.preferences import ALIGNMENT_CURVES, PREFERENCE_PAIRS, PROMPT_SAMPLES
 from caig.contracts.simulations import ERROR_RATES
 from caig.contracts.table import TableContract
 from caig.contracts.worlds import CREATIVE_TRUTH, PROMPT_READINGS, SCENE_SUITABILITY
@@ -65,6 +65,7 @@ TABLES: dict[str, TableContract] = {
     for contract in (
         PRODUCTS,
         CREATIVES,
+        HEADLINES,
         CAPTIONS,
         CREATIVE_COUNTS,
         CREATIVE_DAYS,
@@ -76,6 +77,7 @@ TABLES: dict[str, TableContract] = {
         PROMPTS,
         CUTOUTS,
         PREFERENCE_PAIRS,
+        ALIGNMENT_CURVES,
         IMPRESSION_LOG,
         TRAFFIC_TRUTH,
         CREATIVE_TRUTH,

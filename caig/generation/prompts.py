@@ -49,6 +49,8 @@ def read_prompts(
             pl.col("prompt_clean").alias("prompt"),
             pl.lit(run.run_id).alias("source"),
         )
+        # A model may write nothing; there is nothing to paint then.
+        frame = frame.filter(pl.col("prompt").str.strip_chars() != "")
     else:
         frame = _from_csv(products, source)
         size = source.stat().st_size

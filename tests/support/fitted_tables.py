@@ -29,6 +29,7 @@ def fitted(frame: pl.DataFrame, contract: TableContract) -> pl.DataFrame:
     fixes: dict[str, list[pl.Expr]] = {
         "creatives": [pl.col("generator").fill_null("procedural")],
         "captions": [(pl.col("caption") + "a").alias("caption")],
+        "headlines": [(pl.col("headline") + "a").alias("headline")],
         "creative_pairs": [
             (pl.col("left_id") + "'").alias("right_id"),
             *(at_most(f"{side}_clicks", f"{side}_impressions") for side in ("left", "right")),

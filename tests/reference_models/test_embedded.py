@@ -1,0 +1,88 @@
+"""Models that ship: whole, small, and as good as their page says."""
+
+import shutil
+
+import polars as pl
+import pytest
+
+from caig.contracts.creatives import CREATIVE_PAIRS
+from caig.errors import ArtifactError
+from caig.runs.store import Run
+from reference_models import embedded
+from reference_models.commands import make_data
+from reference_models.registry import load_scorer
+
+
+def test_files_are_those_that_were_shipped_and_small():
+    folder = embedded.embedded_folder("reward")
+    sizes = [file.stat().st_size for file in folder.iterdir()]
+    assert sum(sizes) < 5 * 2**20
+    card = (folder / "README.md").read_text()
+    assert "/work" not in card
+    assert "/tmp" not in card
+
+
+def test_an_altered_file_is_refused(tmp_path, monkeypatch):
+    shutil.copytree(embedded.WEIGHTS, tmp_path / "weights")
+    monkeypatch.setattr(embedded, "WEIGHTS", tmp_path / "weights")
+    with (tmp_path / "weights" / "reward" / "model.safetensors").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\0\1")
+    with pytest.raises(ArtifactError, match=r"model\.safetensors"):
+        embedded.embedded_folder("reward")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """Ads of a shop drawn anew, with another seed than that of training."""
+    runs = tmp_path_factory.mktemp("runs")
+    settings = ("seed=5", "n_users=50", "ads.per_product=4", "ads.size=64")
+    make_data(set_=settings, runs=runs, processes=1)
+    (data,) = runs.iterdir()
+    return Run.open(data)
+
+
+def test_it_orders_ads_of_drawings_it_has_never_seen(shop):
+    products = shop.table("products").filter(pl.col("split") == "test")
+    truth = shop.table("creative_truth").select("creative_id", "true_ctr")
+    ads = shop.table("creative_counts").join(truth, on="creative_id")
+    pairs, true_order = pairs_of(shop.table("creatives"), ads, products)
+    assert pairs.height == 44 * 6
+    found = load_scorer("ref:reward", runs=shop.path.parent).score_pairs(pairs, shop.path)
+    found = found.filter(pl.col("presentation") == "as_is")
+    assert found["pair_id"].to_list() == pairs["pair_id"].to_list()
+    is_right = (found["p_left"].to_numpy() > 0.5) == true_order
+    # Chance is 0.5; four standard errors are 0.12 of it.
+    assert is_right.mean() > 0.85
+
+
+def pairs_of(creatives, ads, products):
+    """All pairs of the products' ads, and whether the left ad is truly the better."""
+    shown = creatives.join(ads, on="creative_id").join(products, on="product_id")
+    one = shown.select(pl.all().name.prefix("left_"))
+    other = shown.select(pl.all().name.prefix("right_"))
+    both = one.join(other, left_on="left_product_id", right_on="right_product_id").filter(
+        pl.col("left_creative_id") < pl.col("right_creative_id")
+    )
+    sides = {
+        f"{side}_{to}": pl.col(f"{side}_{name}")
+        for side in ("left", "right")
+        for to, name in (
+            ("id", "creative_id"),
+            ("impressions", "n_impressions"),
+            ("clicks", "n_clicks"),
+        )
+    }
+    table = both.with_row_index("n").select(
+        pair_id=pl.format("pair-{}", "n"),
+        product_id="left_product_id",
+        category="left_category",
+        **sides,
+        left_ctr=pl.col("left_n_clicks") / pl.col("left_n_impressions"),
+        right_ctr=pl.col("right_n_clicks") / pl.col("right_n_impressions"),
+        p_left_better=pl.lit(0.5),
+        filter=pl.lit("any"),
+        split="left_split",
+    )
+    order = (both["left_true_ctr"] > both["right_true_ctr"]).to_numpy()
+    return table.select(CREATIVE_PAIRS.schema.names()).cast(CREATIVE_PAIRS.schema), order
