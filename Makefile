@@ -2,6 +2,8 @@
 .NOTPARALLEL:
 PYTHON ?= python3
 BIN    := .venv/bin
+# A worker for each processor; a file of tests stays together, for its fixtures.
+PYTEST := $(BIN)/python -m pytest -n $(shell getconf _NPROCESSORS_ONLN) --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo test test-all check docs pictures wheel-smoke clean
@@ -21,10 +23,10 @@ demo: .venv/.demo  ## A simulated experiment with known truth, analysed; then ho
 	@$(BIN)/caig demo $(ARGS)
 
 test: .venv/.dev  ## The fast suite: no network, no accelerator
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: .venv/.dev  ## The fast suite and the simulations of error rate and coverage
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 check: .venv/.dev  ## Lint, format, types and import rules
 	$(BIN)/ruff check .

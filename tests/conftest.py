@@ -8,6 +8,9 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Nets of the tests are small: threads only get in each other's way. Read when torch is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The same examples on every machine and every day: a red test is then a change of the code.
 settings.register_profile("caig", deadline=None, derandomize=True)
 settings.load_profile("caig")
