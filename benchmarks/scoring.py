@@ -77,7 +77,7 @@ def pair_at_a_time(model: "SiameseRewardModel", pairs: pl.DataFrame, images: Pat
             for one, other in ((left, right), (right, left)):
                 scores = []
                 for name in (one, other):
-                    out = model(ads.pixels([row[name]]), ads.title_features([row[name]]))
+                    out = model(**ads.inputs([row[name]]))
                     scores.append(out.score.double())
                 p = torch.sigmoid((scores[0] - scores[1]) * model.config.order_scale).item()
                 answers.append(p if one == left else 1 - p)

@@ -19,12 +19,16 @@ WEIGHTS = Path(str(files("reference_models"))) / "weights"
 
 SUMS = "SHA256SUMS"
 
+MODELS = ("reward", "prompt")
+"""Names of the folders."""
+
 
 def embedded_folder(name: str) -> Path:
     """Folder of a model, its files checked.
 
     Args:
-        name: "reward" is the reward model.
+        name: "reward" is the reward model, "prompt" the pre-trained multimodal model that prompts
+            are written with.
 
     Raises:
         ArtifactError: A file is missing or is not the one that was shipped.

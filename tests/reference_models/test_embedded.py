@@ -7,14 +7,24 @@ import pytest
 
 from caig.contracts.creatives import CREATIVE_PAIRS
 from caig.errors import ArtifactError
+from caig.mllm.answer import first_token_probabilities
+from caig.mllm.config import ModelConfig
+from caig.mllm.corpus import read_corpus
+from caig.mllm.load import load_mllm
+from caig.mllm.tasks import ask_background
 from caig.runs.store import Run
 from reference_models import embedded
 from reference_models.commands import make_data
 from reference_models.registry import load_scorer
+from reference_models.shop.vocabulary import SCENES
 
 
-def test_files_are_those_that_were_shipped_and_small():
-    folder = embedded.embedded_folder("reward")
+@pytest.mark.parametrize("name", embedded.MODELS)
+def test_files_are_those_that_were_shipped_and_small(name):
+    folder = embedded.embedded_folder(name)
+    assert {file.name for file in folder.iterdir()} == {
+        line.split("  ")[1] for line in (folder / "SHA256SUMS").read_text().splitlines()
+    } | {"SHA256SUMS"}
     sizes = [file.stat().st_size for file in folder.iterdir()]
     assert sum(sizes) < 5 * 2**20
     card = (folder / "README.md").read_text()
@@ -54,6 +64,22 @@ def test_it_orders_ads_of_drawings_it_has_never_seen(shop):
     is_right = (found["p_left"].to_numpy() > 0.5) == true_order
     # Chance is 0.5; four standard errors are 0.12 of it.
     assert is_right.mean() > 0.85
+
+
+def test_the_prompt_model_proposes_backgrounds_that_suit(shop):
+    suitable = {
+        (row["category"], row["scene"])
+        for row in shop.table("scene_suitability").filter("suits").iter_rows(named=True)
+    }
+    products = [item for item in read_corpus(shop).items if item.split == "test"]
+    assert len(products) == 44
+    mllm = load_mllm(ModelConfig(base=str(embedded.embedded_folder("prompt"))))
+    asked = [ask_background(product) for product in products]
+    chances = first_token_probabilities(mllm, asked, SCENES, side=64)
+    assert chances is not None
+    suits = [[(p.category, scene) in suitable for scene in SCENES] for p in products]
+    # Chance is 0.12; the bar of pre-training is 0.84.
+    assert (chances * suits).sum(axis=1).mean() > 0.84
 
 
 def pairs_of(creatives, ads, products):

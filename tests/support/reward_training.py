@@ -9,10 +9,10 @@ from accelerate import Accelerator
 
 from caig.reward.config import RewardConfig
 from caig.reward.dataset import Products
+from caig.reward.making import mllm_base, new_model
 from caig.reward.pictures import ads_of_pairs
 from caig.reward.score import AnyAds, RewardModel, read_ads
 from caig.reward.train import Progress, train
-from caig.reward.training_run import mllm_base, new_model
 from caig.runs.store import Run
 
 SIDE = 16

@@ -96,3 +96,23 @@ def test_a_model_gets_the_layer_that_validation_pairs_choose(shop):
     assert not torch.equal(model.value.weight, before)
     nothing = ads_and_pairs(*shop, model, "none")
     assert solve_last_layer(model, training, nothing, config.loss) > 0
+
+
+def test_what_a_model_likes_is_its_weights_in_units_of_log_ctr():
+    from caig.reward.likes import likes_of
+    from caig.reward.model import SiameseRewardConfig, SiameseRewardModel
+
+    shape = {"widths": (16,), "look_size": 8, "image_size": 16, "log_ctr_sd": 0.5}
+    kinds = ("Mugs", "Tents")
+    model = SiameseRewardModel.from_scratch(
+        SiameseRewardConfig(kinds=kinds, phrases=("beach", "night"), **shape)
+    )
+    with torch.no_grad():
+        model.scale.fill_(4.0)
+        model.value.weight.copy_(torch.tensor([[1.0, -1.0]]))
+        model.taste.copy_(torch.tensor([[0.5, 0.0], [-0.5, 2.0]]))
+    beach, night = likes_of(model)
+    assert beach == ("beach", 2.0, 1.0, "Tents", 3.0, "Mugs")
+    assert night == ("night", 0.0, -2.0, "Mugs", 2.0, "Tents")
+    silent = SiameseRewardModel.from_scratch(SiameseRewardConfig(kinds=kinds, **shape))
+    assert likes_of(silent) == []

@@ -19,8 +19,9 @@ from caig.errors import ArtifactError
 from caig.reward import commands
 from caig.reward.config import TrainSection
 from caig.reward.dataset import Products, parts_of_step
+from caig.reward.making import mllm_base
 from caig.reward.train import STATE
-from caig.reward.training_run import mllm_base, validation_pairs
+from caig.reward.training_run import validation_pairs
 from caig.runs.catalog import list_runs
 from caig.runs.store import Run, RunWriter
 
