@@ -1,6 +1,8 @@
 """What all tests share: where real data lie, and reproducible property tests."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,17 @@ settings.load_profile("caig")
 
 def _real_data() -> Path:
     return Path(os.environ.get("CAIG_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _main_module_stays() -> Iterator[None]:
+    """A page that is run in a test takes the place of the main module, and leaves it so.
+
+    New processes begin by loading the main module: they would die of it in a later test.
+    """
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
