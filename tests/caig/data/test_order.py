@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
@@ -90,8 +90,24 @@ def test_sides_swapped_add_up_to_one(rows):
 
 
 @given(PARAMETERS, PARAMETERS)
+@example(a=5.0, b=24556.0)
+@example(a=6.0, b=24556.0)
 def test_two_of_a_kind_are_even(a, b):
     assert chance_of_order(a, b, a, b).item() == pytest.approx(0.5, abs=1e-7)
+
+
+def test_many_clicks_and_many_impressions_are_no_less_exact():
+    some = np.geomspace(0.5, 1e7, 120)
+    a, b = (side.ravel() for side in np.meshgrid(some, some))
+    np.testing.assert_allclose(chance_of_order(a, b, a, b), 0.5, rtol=0, atol=1e-7)
+    # Two ads of ten million impressions: the normal approximation is as good as exact there.
+    clicks = np.array([80_000.0, 80_400.0])
+    rest = 1e7 - clicks
+    mean = clicks / 1e7
+    spread = np.sqrt(np.sum(mean * (1 - mean) / 1e7))
+    expected = special.ndtr((mean[1] - mean[0]) / spread)
+    found = chance_of_order(clicks[1], rest[1], clicks[0], rest[0]).item()
+    assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_more_rows_than_are_worked_on_at_once():
