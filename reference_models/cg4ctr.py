@@ -20,7 +20,7 @@ from caig.config import Config
 from caig.errors import DataError, PrerequisiteError
 from reference_models.baseline_runs import open_baseline, weights_of
 from reference_models.pictures import of_pairs, read_ads
-from reference_models.pointwise import at_pairs, pair_scores, sigmoid
+from reference_models.pointwise import list_model_scores
 
 
 class SwinConfig(Config):
@@ -195,11 +195,10 @@ class Cg4ctrScorer:
         shown = of_pairs(pairs, ads)
         context = ads.join(shown.select("product_id").unique(), on="product_id", how="semi")
         scores = score_ads(self._model, context)
-        left, right = at_pairs(pairs, context["creative_id"], scores)
-        return pair_scores(
+        return list_model_scores(
             pairs,
             self.name,
-            sigmoid(left - right),
-            left_ctr_hat=left / self.config.point_scale,
-            right_ctr_hat=right / self.config.point_scale,
+            context["creative_id"],
+            scores,
+            point_scale=self.config.point_scale,
         )

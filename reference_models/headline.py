@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from caig.contracts.creatives import SPLITS
 from caig.data.pairs import Tally, pair_batches
 from caig.errors import DataError
+from caig.reward.order_scale import fitted_order_scale
 from caig.runs.store import Run
 from reference_models.baseline_runs import open_baseline, weights_of
 from reference_models.headline_config import HeadlineConfig
@@ -27,7 +28,6 @@ from reference_models.pointwise import at_pairs, pair_scores, sigmoid
 Floats = NDArray[np.float64]
 
 MODEL = "headline"
-NEWTON_STEPS = 60
 
 
 class Tried(NamedTuple):
@@ -106,7 +106,7 @@ def train_headline(
     for strength in config.strengths:
         score = features.fit(strength).score(by_split["val"]["headline"].to_list())
         difference = score[left] - score[right]
-        scale = order_scale(difference, left_won)
+        scale = fitted_order_scale(difference, left_won)
         margin = scale * difference * (2 * left_won - 1)
         accuracy = float(((1 + np.sign(margin)) / 2).mean())
         tried.append(Tried(strength, accuracy, float(np.logaddexp(0, -margin).mean()), scale))
@@ -115,27 +115,6 @@ def train_headline(
     if config.learn_from_val:
         features = Features(pl.concat([by_split["train"], by_split["val"]]), config)
     return Trained(features.fit(kept.strength), tried, kept, left.size)
-
-
-def order_scale(difference: Floats, left_won: Floats) -> float:
-    """Scale that makes sigma(scale * difference) a probability of the order: maximum likelihood.
-
-    Without a constant, which would favour a side. At least 0, where scores tell nothing; at most
-    100 over their root mean square, where they tell all.
-
-    Args:
-        difference: (P,) score of the left minus that of the right.
-        left_won: (P,) 1 or 0.
-    """
-    spread = float(np.sqrt(np.mean(difference**2)))
-    if not spread:
-        return 0.0
-    x, scale = difference / spread, 1.0
-    for _ in range(NEWTON_STEPS):  # the likelihood is concave in the scale
-        p = sigmoid(scale * x)
-        step = np.sum((left_won - p) * x) / max(np.sum(p * (1 - p) * x**2), 1e-9)
-        scale = float(np.clip(scale + np.clip(step, -2, 2), 0, 100))
-    return scale / spread
 
 
 def train_folds(

@@ -5,13 +5,15 @@ a path that leaves the run's folder is refused.
 """
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from caig.data.decode import picture_on_white
 from caig.data.sources import products_of
-from caig.errors import DataError, PrerequisiteError, Problem
+from caig.errors import DataError, Problem
+from caig.runs.images import leads_out
 from caig.runs.store import Run
 
 
@@ -31,7 +33,7 @@ def read_ads(folder: Path) -> pl.DataFrame:
     """
     run = Run.open(folder)
     ads = run.table("creatives").select("creative_id", "product_id", "image_path")
-    outside = [path for path in ads["image_path"].to_list() if not _is_inside(path)]
+    outside = [path for path in ads["image_path"].to_list() if leads_out(path)]
     if outside:
         problem = Problem(
             "image_path",
@@ -84,28 +86,7 @@ def read_picture(path: str | Path) -> np.ndarray:
         DataError: The file is missing or is no picture that can be read.
         PrerequisiteError: Pillow is not installed.
     """
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise PrerequisiteError.from_extra("reading pictures", "images") from None
-
-    try:
-        with Image.open(path) as image:
-            if image.has_transparency_data:
-                layer = image.convert("RGBA")
-                white = Image.new("RGBA", layer.size, "white")
-                return np.asarray(Image.alpha_composite(white, layer).convert("RGB"))
-            return np.asarray(image.convert("RGB"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such picture") from None
-    except (
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        OSError,
-        SyntaxError,  # what Pillow raises for some broken PNG files
-        ValueError,
-    ) as error:
-        raise DataError(f"{path}: not a readable picture: {error}") from None
+    return np.asarray(picture_on_white(path))
 
 
 def resize(picture: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -151,8 +132,3 @@ def normalised(pictures: Sequence[np.ndarray]) -> np.ndarray:
     mean = np.array([0.485, 0.456, 0.406], dtype=np.float32)
     spread = np.array([0.229, 0.224, 0.225], dtype=np.float32)
     return np.ascontiguousarray(((scaled - mean) / spread).transpose(0, 3, 1, 2))
-
-
-def _is_inside(path: str) -> bool:
-    parts = PurePosixPath(path.replace("\\", "/"))
-    return not parts.is_absolute() and ".." not in parts.parts

@@ -44,6 +44,33 @@ def pair_scores(
     return check(both.select(PAIR_SCORES.schema.names()), PAIR_SCORES, source=scorer)
 
 
+def list_model_scores(
+    pairs: pl.DataFrame,
+    scorer: str,
+    creative_id: pl.Series,
+    scores: np.ndarray,
+    *,
+    point_scale: float,
+) -> pl.DataFrame:
+    """``pair_scores/1`` of a model trained on lists: its own softmax, over the two ads of a pair.
+
+    Args:
+        pairs: ``creative_pairs/1``.
+        scorer: Its name.
+        creative_id: Ads, each once.
+        scores: (A,) their scores.
+        point_scale: Scores over it are predicted CTRs; what is no fraction becomes null.
+    """
+    left, right = at_pairs(pairs, creative_id, scores)
+    return pair_scores(
+        pairs,
+        scorer,
+        sigmoid(left - right),
+        left_ctr_hat=left / point_scale,
+        right_ctr_hat=right / point_scale,
+    )
+
+
 def at_pairs(
     pairs: pl.DataFrame, creative_id: pl.Series, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from caig.errors import PrerequisiteError
 from reference_models.baseline_runs import open_baseline, weights_of
 from reference_models.item_lists import BetaPrior
 from reference_models.pictures import of_pairs, read_ads
-from reference_models.pointwise import at_pairs, pair_scores, sigmoid
+from reference_models.pointwise import list_model_scores
 
 
 class VamConfig(Config):
@@ -139,11 +139,10 @@ class VamScorer:
         """
         ads = of_pairs(pairs, read_ads(images))
         scores = self.score_ads(ads["path"].to_list())
-        left, right = at_pairs(pairs, ads["creative_id"], scores)
-        return pair_scores(
+        return list_model_scores(
             pairs,
             self.name,
-            sigmoid(left - right),
-            left_ctr_hat=left / self.config.point_scale,
-            right_ctr_hat=right / self.config.point_scale,
+            ads["creative_id"],
+            scores,
+            point_scale=self.config.point_scale,
         )

@@ -1,15 +1,11 @@
-"""Pictures for a multimodal model: read once, shrunk, and laid on white where they are clear.
-
-Drawn cut-outs often carry colour under their clear pixels; dropping the alpha channel would show
-it. So a picture with alpha is laid on white first, as a shop's page shows it.
-"""
+"""Pictures for a multimodal model: read once, on white where they are clear, and shrunk."""
 
 from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
-from caig.errors import DataError
+from caig.data.decode import picture_on_white
 
 
 @cache
@@ -23,14 +19,7 @@ def load_picture(path: Path, side: int | None = None) -> Image.Image:
     Raises:
         DataError: It cannot be read.
     """
-    try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGBA") if "A" in opened.getbands() else opened.convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable picture: {error}") from None
-    if picture.mode == "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
+    picture = picture_on_white(path)
     if side is not None and max(picture.size) > side:
         picture.thumbnail((side, side), Image.Resampling.BOX, reducing_gap=None)
     return picture

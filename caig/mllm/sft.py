@@ -6,19 +6,13 @@ The weighted loss is the sum of w * -log p over answer tokens, divided by the nu
 tokens of the whole step: gradient accumulation then gives what one large batch gives.
 """
 
-import json
-import math
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, TrainerCallback
-from trl.trainer import utils
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTrainer
 
@@ -27,6 +21,15 @@ from caig.mllm.encode import special_marks, to_messages, without_marks
 from caig.mllm.examples import Example
 from caig.mllm.load import Mllm
 from caig.mllm.pictures import load_picture
+from caig.mllm.trl_parts import (
+    LoadsByName,
+    common_arguments,
+    lora_config,
+    quiet_peft,
+    reporter,
+    tower_parameters,
+    trained,
+)
 
 WEIGHTS = "token_weights"
 
@@ -79,7 +82,7 @@ class ExampleCollator(DataCollatorForVisionLanguageModeling):
         return len(head)
 
 
-class InstructTrainer(SFTTrainer):
+class InstructTrainer(LoadsByName, SFTTrainer):
     """SFTTrainer with weighted tokens and a rate of its own for the vision tower.
 
     Args:
@@ -110,21 +113,6 @@ class InstructTrainer(SFTTrainer):
             weighted, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch
         )
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load the weights of a checkpoint by the names they were saved under.
-
-        Some families save other names than their modules have; the trainer's own loading would find
-        none of them, warn, and go on from the weights that are there.
-        """
-        target: Any = self.model if model is None else model
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled or hasattr(target, "peft_config"):
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-            return
-        stored = type(target).from_pretrained(
-            resume_from_checkpoint, use_safetensors=True, dtype=target.dtype
-        )
-        target.load_state_dict(stored.state_dict())
-
     def create_optimizer(self, model: Any = None) -> Any:
         """The trainer's optimizer, with the tower's parameters in groups of their own."""
         optimizer = super().create_optimizer(model)
@@ -137,15 +125,6 @@ class InstructTrainer(SFTTrainer):
                     groups.append({**group, "params": chosen, "lr": group["lr"] * rate})
         optimizer.param_groups[:] = groups
         return optimizer
-
-
-def tower_parameters(model: Any) -> list[Any]:
-    """Parameters of the vision tower, by the names that model families give it.
-
-    LLaVA, Gemma 3 and InternVL call it vision_tower, Qwen-VL visual, SmolVLM vision_model.
-    """
-    names = ("vision_tower", "visual", "vision_model")
-    return [p for name, p in model.named_parameters() if set(name.split(".")) & set(names)]
 
 
 def to_rows(examples: Iterable[Example], processor: Any) -> Any:
@@ -200,9 +179,7 @@ def tune(
     model = mllm.model
     for parameter in tower_parameters(model):
         parameter.requires_grad_(requires_grad=stage.tower_rate > 0)
-    with warnings.catch_warnings():
-        # peft asks by the old name; nothing here can change that.
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is dep", FutureWarning)
+    with quiet_peft():
         trainer = InstructTrainer(
             tower_rate=stage.tower_rate,
             model=model,
@@ -211,116 +188,30 @@ def tune(
             processing_class=mllm.processor,
             data_collator=ExampleCollator(mllm.processor, side=side, place_weight=place_weight),
             peft_config=lora_config(stage.lora_rank, stage.lora_alpha),
-            callbacks=[_reporter(report)],
+            callbacks=[reporter(report, is_told=REPORTED.__contains__)],
         )
-        trainer.remove_callback(PrinterCallback)
-        last = last_checkpoint(work)
-        with only_answers_scored():
-            trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    tuned = trainer.accelerator.unwrap_model(trainer.model)
-    if stage.lora_rank:
-        tuned = tuned.merge_and_unload()
-    for parameter in tuned.parameters():
-        parameter.requires_grad_(requires_grad=True)
-    vars(tuned).pop("forward", None)  # the trainer's fused head
-    return Mllm(tuned.eval(), mllm.processor)
-
-
-@contextmanager
-def only_answers_scored() -> Iterator[None]:
-    """Let trl project answer tokens alone onto the vocabulary, as it does on a GPU.
-
-    Elsewhere it projects every position, prompts and pictures too, and throws most of it away; with
-    a small model that is a third of a step. To be removed when trl asks for no Triton there.
-    """
-    before = utils._use_triton  # type: ignore[attr-defined]
-    utils._use_triton = lambda device: True  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        utils._use_triton = before  # type: ignore[attr-defined]
+        tuned = trained(trainer, work)
+    return Mllm(tuned, mllm.processor)
 
 
 def _arguments(
     stage: InstructConfig, model: Any, n_examples: int, *, seed: int, work: Path
 ) -> SFTConfig:
-    on_cpu = model.device.type == "cpu"
-    per_step = stage.batch_size * stage.accumulate
-    steps = math.ceil(n_examples / per_step)
     return SFTConfig(
-        output_dir=str(work),
-        per_device_train_batch_size=stage.batch_size,
-        gradient_accumulation_steps=stage.accumulate,
-        num_train_epochs=1,
+        **common_arguments(
+            model,
+            n_examples,
+            work=work,
+            batch_size=stage.batch_size,
+            accumulate=stage.accumulate,
+            warmup=stage.warmup,
+            checkpoint_every=stage.checkpoint_every,
+        ),
         learning_rate=stage.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=int(stage.warmup * steps),
         weight_decay=stage.weight_decay,
-        # Both are on by default, and cost a CPU many times what they save a GPU.
-        bf16=not on_cpu,
-        activation_checkpointing=not on_cpu,
-        use_cpu=on_cpu,
         seed=seed,
-        save_strategy="steps",
-        save_steps=stage.checkpoint_every,
-        save_total_limit=1,
-        logging_steps=max(1, min(50, steps // 10)),
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        max_length=None,
         remove_unused_columns=False,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=not on_cpu,
     )
-
-
-def lora_config(rank: int, alpha: int) -> Any:
-    """LoRA on all linear layers of the language model; None for rank 0.
-
-    Args:
-        rank: Rank.
-        alpha: Scale; 0 is twice the rank.
-    """
-    if not rank:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=rank,
-        lora_alpha=alpha or 2 * rank,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        exclude_modules=r".*(vision_tower|visual|vision_model|multi_modal_projector|connector).*",
-        task_type="CAUSAL_LM",
-    )
-
-
-def last_checkpoint(work: Path) -> Path | None:
-    """The latest complete checkpoint; its state file is written last, so others are torn."""
-    states = sorted(
-        work.glob("checkpoint-*/trainer_state.json"),
-        key=lambda file: int(file.parent.name.rpartition("-")[2]),
-    )
-    for state in reversed(states):
-        try:
-            json.loads(state.read_bytes())
-        except json.JSONDecodeError:
-            continue
-        return state.parent
-    return None
-
-
-def _reporter(report: Callable[[int, int, dict[str, float]], None]) -> Any:
-    class Reporter(TrainerCallback):
-        def on_log(
-            self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
-        ) -> None:
-            numbers = {k: float(v) for k, v in (logs or {}).items() if k in REPORTED}
-            if numbers:
-                report(state.global_step, state.max_steps, numbers)
-
-    return Reporter()
 
 
 REPORTED = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy", "num_tokens")

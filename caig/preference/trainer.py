@@ -9,14 +9,11 @@ The reference is a model of its own, always: with a new adapter on merged weight
 would be the previous epoch.
 """
 
-import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import PrinterCallback, TrainerCallback
 from trl.data_utils import apply_chat_template, prepare_multimodal_messages
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForVisionPreference, DPOTrainer
@@ -26,7 +23,16 @@ from caig.mllm.encode import special_marks, to_messages, without_marks
 from caig.mllm.examples import Example
 from caig.mllm.load import Mllm
 from caig.mllm.pictures import load_picture
-from caig.mllm.sft import last_checkpoint, lora_config, only_answers_scored, tower_parameters
+from caig.mllm.trl_parts import (
+    LoadsByName,
+    common_arguments,
+    lora_config,
+    quiet_peft,
+    reporter,
+    tower_parameters,
+    trained,
+    without_fused_head,
+)
 from caig.preference.config import CorruptionConfig, LossConfig, TuneConfig
 from caig.preference.corruptions import Corrupted, mask_patches
 from caig.preference.losses import LogRatios, Losses, total_loss
@@ -142,7 +148,7 @@ class PreferenceCollator(DataCollatorForVisionPreference):
         return {**batch, **dict(zip(joined, flushed, strict=True))}
 
 
-class PreferenceTrainer(DPOTrainer):
+class PreferenceTrainer(LoadsByName, DPOTrainer):
     """DPOTrainer with the losses of ``losses.py``.
 
     Args:
@@ -198,21 +204,6 @@ class PreferenceTrainer(DPOTrainer):
         for name, value in found.items():
             whole = self.accelerator.gather(value.detach()).mean().item()
             self._metrics[mode][name].append(whole)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load the weights of a checkpoint by the names they were saved under.
-
-        Some families save other names than their modules have; the trainer's own loading would find
-        none of them, warn, and go on from the weights that are there.
-        """
-        target: Any = self.model if model is None else model
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled or hasattr(target, "peft_config"):
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-            return
-        stored = type(target).from_pretrained(
-            resume_from_checkpoint, use_safetensors=True, dtype=target.dtype
-        )
-        target.load_state_dict(stored.state_dict())
 
 
 def to_rows(
@@ -284,9 +275,7 @@ def tune_preferences(
     model, optim = policy.model, config.optim
     freeze_sight(model)
     corruption = config.corruption if config.loss.pcpo_weight else None
-    with warnings.catch_warnings():
-        # peft asks by the old name; nothing here can change that.
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is dep", FutureWarning)
+    with quiet_peft():
         trainer = PreferenceTrainer(
             loss=config.loss,
             model=model,
@@ -296,20 +285,11 @@ def tune_preferences(
             processing_class=policy.processor,
             data_collator=PreferenceCollator(policy.processor, side=side, corruption=corruption),
             peft_config=lora_config(optim.lora_rank, optim.lora_alpha),
-            callbacks=[_reporter(report)],
+            callbacks=[reporter(report, is_told=_is_told)],
         )
-        trainer.remove_callback(PrinterCallback)
-        last = last_checkpoint(work)
-        with only_answers_scored():
-            trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    tuned = trainer.accelerator.unwrap_model(trainer.model)
-    if optim.lora_rank:
-        tuned = tuned.merge_and_unload()
-    for parameter in tuned.parameters():
-        parameter.requires_grad_(requires_grad=True)
-    for used in (tuned, reference.model):
-        vars(used).pop("forward", None)  # the trainer's fused head
-    return Mllm(tuned.eval(), policy.processor)
+        tuned = trained(trainer, work)
+    without_fused_head(reference.model)
+    return Mllm(tuned, policy.processor)
 
 
 def freeze_sight(model: Any) -> None:
@@ -323,52 +303,29 @@ def freeze_sight(model: Any) -> None:
 def training_arguments(
     config: TuneConfig, model: Any, n_pairs: int, *, seed: int, work: Path
 ) -> DPOConfig:
-    """The trainer's arguments: what costs a CPU more than it saves a GPU is off on a CPU."""
-    on_cpu = model.device.type == "cpu"
+    """The trainer's arguments."""
     optim = config.optim
-    steps = optim.passes * math.ceil(n_pairs / (optim.batch_size * optim.accumulate))
     return DPOConfig(
-        output_dir=str(work),
-        per_device_train_batch_size=optim.batch_size,
-        gradient_accumulation_steps=optim.accumulate,
-        num_train_epochs=optim.passes,
+        **common_arguments(
+            model,
+            n_pairs,
+            work=work,
+            batch_size=optim.batch_size,
+            accumulate=optim.accumulate,
+            warmup=optim.warmup,
+            checkpoint_every=optim.checkpoint_every,
+            passes=optim.passes,
+        ),
         learning_rate=optim.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=int(optim.warmup * steps),
         weight_decay=0.0,
         max_grad_norm=optim.max_grad_norm,
         beta=config.loss.beta,
-        bf16=not on_cpu,
-        activation_checkpointing=not on_cpu,
-        use_cpu=on_cpu,
         seed=seed,
-        save_strategy="steps",
-        save_steps=optim.checkpoint_every,
-        save_total_limit=1,
-        logging_steps=max(1, min(50, steps // 10)),
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        max_length=None,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=not on_cpu,
     )
 
 
 NOT_REPORTED = ("epoch", "num_input_tokens_seen", "total_flos")
 
 
-def _reporter(report: Callable[[int, int, dict[str, float]], None]) -> Any:
-    class Reporter(TrainerCallback):
-        def on_log(
-            self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
-        ) -> None:
-            numbers = {
-                key: float(value)
-                for key, value in (logs or {}).items()
-                if key not in NOT_REPORTED and not key.startswith("train_")
-            }
-            if numbers:
-                report(state.global_step, state.max_steps, numbers)
-
-    return Reporter()
+def _is_told(name: str) -> bool:
+    return name not in NOT_REPORTED and not name.startswith("train_")

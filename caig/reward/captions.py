@@ -12,14 +12,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from caig.mllm.corpus import phrases_of
+
 MIN_SHARE = 0.002
 """Phrases that fewer of the training captions have are left out: nothing is learned from a few."""
-
-
-def phrases_of(caption: str) -> list[str]:
-    """Phrases of a caption, which commas part, in lower case."""
-    parts = (part.strip().rstrip(".").strip().lower() for part in caption.split(","))
-    return [part for part in parts if part]
 
 
 def learned_phrases(captions: Iterable[str | None]) -> list[str]:
@@ -29,7 +25,7 @@ def learned_phrases(captions: Iterable[str | None]) -> list[str]:
         captions: Captions of the training ads; None where there is none.
     """
     known = [caption for caption in captions if caption is not None]
-    counted = Counter(phrase for caption in known for phrase in set(phrases_of(caption)))
+    counted = Counter(phrase for caption in known for phrase in set(phrases_of(caption.lower())))
     return sorted(phrase for phrase, n in counted.items() if n >= MIN_SHARE * len(known))
 
 
@@ -48,5 +44,5 @@ def said_phrases(captions: Sequence[str | None], phrases: Sequence[str]) -> NDAr
     for row, caption in zip(said, captions, strict=True):
         if caption is not None:
             row[:] = 0
-            row[[place[phrase] for phrase in phrases_of(caption) if phrase in place]] = 1
+            row[[place[phrase] for phrase in phrases_of(caption.lower()) if phrase in place]] = 1
     return said

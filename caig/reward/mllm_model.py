@@ -163,7 +163,7 @@ class MllmRewardModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     def freeze_tower(self) -> None:
         """Keep the vision tower as it is; it has learnt to see in pre-training."""
-        from caig.mllm.sft import tower_parameters
+        from caig.mllm.trl_parts import tower_parameters
 
         for parameter in tower_parameters(self.mllm):
             parameter.requires_grad_(requires_grad=False)
@@ -176,7 +176,7 @@ class MllmRewardModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         """
         from peft import get_peft_model
 
-        from caig.mllm.sft import lora_config
+        from caig.mllm.trl_parts import lora_config
 
         shape = lora_config(rank, 2 * rank)
         shape.task_type = None

@@ -1,13 +1,15 @@
 """The ads that pairs are about, as a reward model sees them: files, pixels, titles, kinds."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from caig.data.decode import picture_on_white
 from caig.data.sources import products_of
 from caig.errors import DataError, Problem
+from caig.runs.images import leads_out
 from caig.runs.store import Run
 
 
@@ -41,7 +43,7 @@ def ads_of_pairs(pairs: pl.DataFrame, folder: Path) -> pl.DataFrame:
     stored = run.table("creatives").select("creative_id", "image_path")
     ads = shown.join(stored, on="creative_id", how="left")
     _refuse(ads, pl.col("image_path").is_null(), "creative_id", "not in the data run", folder)
-    is_outside = pl.col("image_path").map_elements(_leaves, return_dtype=pl.Boolean)
+    is_outside = pl.col("image_path").map_elements(leads_out, return_dtype=pl.Boolean)
     _refuse(ads, is_outside, "image_path", "leaves the run's folder", folder)
     title = pl.lit("").alias("title")
     products = products_of(run)
@@ -70,23 +72,11 @@ def read_pixels(path: str, size: int) -> NDArray[np.uint8]:
     Raises:
         DataError: The file is missing or is no picture that can be read.
     """
-    from PIL import Image
+    from PIL.Image import Resampling
 
-    try:
-        with Image.open(path) as image:
-            if image.has_transparency_data:
-                layer = image.convert("RGBA")
-                paper = Image.new("RGBA", layer.size, "white")
-                picture = Image.alpha_composite(paper, layer).convert("RGB")
-            else:
-                picture = image.convert("RGB")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such picture") from None
-    # Pillow raises SyntaxError for some broken PNG files.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable picture: {error}") from None
+    picture = picture_on_white(path)
     if picture.size != (size, size):
-        picture = picture.resize((size, size), Image.Resampling.BICUBIC)
+        picture = picture.resize((size, size), Resampling.BICUBIC)
     return np.asarray(picture)
 
 
@@ -97,8 +87,3 @@ def _refuse(ads: pl.DataFrame, is_wrong: pl.Expr, column: str, rule: str, folder
         problem = Problem(column, rule, wrong.height, rows)
         hint = "give the data run that the pairs were made from"
         raise DataError.from_problems(str(folder), [problem], hint)
-
-
-def _leaves(path: str) -> bool:
-    parts = PurePosixPath(path.replace("\\", "/"))
-    return parts.is_absolute() or ".." in parts.parts

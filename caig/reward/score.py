@@ -38,8 +38,6 @@ PRESENTATIONS = ("as_is", "swapped")
 CACHE_MB = 512
 """Decoded pictures kept in memory while pairs are scored."""
 
-NEWTON_STEPS = 50
-
 
 class Scored(NamedTuple):
     """What a model says of A ads.
@@ -148,32 +146,6 @@ def judge_pairs(preference: Floats, ads: AnyAds, pairs: Products) -> Judged:
 def judge_model(model: RewardModel, ads: AnyAds, pairs: Products) -> Judged:
     """How often a model is right."""
     return judge_pairs(preferences(model, ads, pairs), ads, pairs)
-
-
-def fitted_order_scale(difference: Floats, left_is_better: Floats) -> float:
-    """Scale that makes sigma(scale * difference) a probability of the order: maximum likelihood.
-
-    Platt's scaling (1999) without a constant, which would favour a side. Scores of a model that
-    learned shares of clicks differ by log-CTR ratios; how sure an order is, is another scale.
-
-    Args:
-        difference: (P,) score of the left minus that of the right.
-        left_is_better: (P,) 1, 0, or 1/2 for a tie.
-
-    Returns:
-        The scale, at least 0.01; 100 at most, as orders that are all right have none.
-    """
-    spread = float(np.sqrt(np.mean(difference**2)))
-    if not spread:
-        return 1.0
-    x, log_scale = difference / spread, 0.0
-    for _ in range(NEWTON_STEPS):  # in log(scale), where the likelihood is well behaved
-        scale = np.exp(log_scale)
-        p = 0.5 * (1 + np.tanh(scale * x / 2))
-        slope = np.sum((p - left_is_better) * scale * x)
-        curvature = np.sum(p * (1 - p) * (scale * x) ** 2)
-        log_scale = float(np.clip(log_scale - np.clip(slope / max(curvature, 1e-9), -1, 1), -5, 5))
-    return float(np.clip(np.exp(log_scale) / spread, 0.01, 100.0))
 
 
 class RewardModelScorer:

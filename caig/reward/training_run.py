@@ -20,12 +20,12 @@ from caig.reward.last_layer import solve_last_layer
 from caig.reward.likes import likes_of
 from caig.reward.making import checkpoint_run, earlier_model, mllm_base, new_model
 from caig.reward.model import SiameseRewardModel
+from caig.reward.order_scale import fitted_order_scale
 from caig.reward.pictures import ads_of_pairs
 from caig.reward.score import (
     CHECKPOINT,
     AnyAds,
     RewardModel,
-    fitted_order_scale,
     judge_pairs,
     preferences,
     read_ads,
@@ -171,7 +171,8 @@ def _finish(
     preference = preferences(model, ads, pairs)
     ctr = ads.ctr.numpy()
     target = (1 + np.sign(ctr[pairs.left] - ctr[pairs.right])) / 2
-    model.config.order_scale = fitted_order_scale(preference, target)
+    scale = fitted_order_scale(preference, target, at_least=0.01)
+    model.config.order_scale = scale or 1.0  # of scores that are all equal, any will do
     judged = judge_pairs(preference, ads, pairs)
     found = {"val_accuracy": judged.accuracy, "val_accuracy_ge_20": judged.accuracy_ge_20}
     return {name: value for name, value in found.items() if np.isfinite(value)}

@@ -6,7 +6,7 @@ tables that name them are.
 """
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from caig.runs.files import sha256_file, write_atomic
 
@@ -47,6 +47,12 @@ def link_image(run: Path, file: Path, digest: str, suffix: str) -> str:
     if not path.is_symlink():
         path.symlink_to(file.resolve())
     return str(path.relative_to(run))
+
+
+def leads_out(path: str) -> bool:
+    """True if a path of a table, which may be anybody's, leaves the run's folder."""
+    parts = PurePosixPath(path.replace("\\", "/"))
+    return parts.is_absolute() or ".." in parts.parts
 
 
 def altered_images(run: Path) -> list[str]:

@@ -13,7 +13,7 @@ from evaluation.reports.words import Row
 Scale = Callable[[float], float]
 
 LABEL_WIDTH, PLOT_WIDTH, VALUE_WIDTH, ROW_HEIGHT, HEAD = 210, 390, 190, 22, 34
-MAX_LABEL = 30
+MAX_LABEL = 26
 STEP = 0.1
 
 
@@ -236,7 +236,11 @@ def _upright(x: float, bottom: float, label: str) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= MAX_LABEL else name[: MAX_LABEL - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    """A name that fits; of a run's, its kind and its end tell it from others."""
+    if len(name) <= MAX_LABEL:
+        return name
+    start = MAX_LABEL // 3
+    return name[:start] + "\N{HORIZONTAL ELLIPSIS}" + name[start + 1 - MAX_LABEL :]
 
 
 def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ def test_plan_by_hand():
 def test_weights_of_adapters_are_as_many_as_peft_makes():
     from peft import get_peft_model
 
-    from caig.mllm.sft import lora_config
+    from caig.mllm.trl_parts import lora_config
 
     shape = Shape(0, 0, 3, 16, 40)
     config = LlamaConfig(

@@ -7,15 +7,9 @@ import torch
 from torch.nn import functional
 
 from caig.mllm.config import InstructConfig, TasksConfig
-from caig.mllm.sft import (
-    ExampleCollator,
-    InstructTrainer,
-    last_checkpoint,
-    to_rows,
-    tower_parameters,
-    tune,
-)
+from caig.mllm.sft import ExampleCollator, InstructTrainer, to_rows, tune
 from caig.mllm.tasks import draw_examples
+from caig.mllm.trl_parts import last_checkpoint, tower_parameters
 
 WEIGHTS = {"create": 0.5, "place": 0.3, "product": 0.2}
 

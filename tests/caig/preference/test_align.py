@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -195,15 +194,21 @@ def begin(policy_run, shop, recipe, *rest):
         )
 
 
+ORDER = [f"0/{name}" for name in ("heldout-samples", "heldout-ads", "figures")] + [
+    f"{epoch}/{name}" for epoch in (1, 2) for name in STAGES
+]
+
+
 def killed_in(process, said, stage, seconds):
-    """Kill a process a while after it has begun a stage; True if it came so far."""
-    for _ in range(1200):
-        if stage in said.read_text().splitlines() or process.poll() is not None:
+    """Kill a process a while after it has begun a stage or a later one; False if it was faster."""
+    due = set(ORDER[ORDER.index(stage) :])
+    for _ in range(12_000):
+        if due & set(said.read_text().splitlines()) or process.poll() is not None:
             break
-        time.sleep(0.1)
+        time.sleep(0.01)
     time.sleep(seconds)
     is_alive = process.poll() is None
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     return is_alive
 
@@ -220,12 +225,19 @@ def test_killed_at_any_moment_the_end_is_the_same(done, policy_run, shop, tmp_pa
     (runs / "20200101T000000-generate-0000" / "source.json").write_text("{}")
     (runs / "20200101T000000-sample-0000" / "work").mkdir(parents=True)
     (runs / "20200101T000000-sample-0000" / "work" / "task.json").write_text("{}")
+    n_kills = 0
     for stage in ("0/heldout-ads", "1/samples", "1/policy", "1/heldout-ads", "2/policy"):
         process = begin(policy_run, shop, recipe, *rest)
-        assert killed_in(process, said, stage, rng.uniform(0, 0.5)), said.read_text()
+        if not killed_in(process, said, stage, rng.uniform(0, 0.3)):
+            break
+        n_kills += 1
         (latest, *_) = [e for e in list_runs(runs, verb="align") if e.status == "failed"]
         rest = ["--resume", latest.run_id]
-    assert begin(policy_run, shop, recipe, *rest).wait(timeout=300) == 0, said.read_text()
+    else:
+        process = begin(policy_run, shop, recipe, *rest)
+    assert process.wait(timeout=300) == 0, said.read_text()
+    # Between two kills a fast machine may do several stages; it cannot do all at once.
+    assert n_kills >= 3
     ended = Run.open(Path(said.read_text().splitlines()[-1]))
     assert ended.manifest.artifacts[WEIGHTS].sha256 == done.manifest.artifacts[WEIGHTS].sha256
     assert_frame_equal(ended.table("alignment_curves"), done.table("alignment_curves"))

@@ -9,7 +9,7 @@ from trl.trainer.dpo_trainer import DataCollatorForVisionPreference, DPOTrainer
 
 from caig.mllm.load import Mllm
 from caig.mllm.pictures import load_picture
-from caig.mllm.sft import lora_config
+from caig.mllm.trl_parts import lora_config
 from caig.preference.config import TuneConfig
 from caig.preference.corruptions import draw_corruptions, mask_patches
 from caig.preference.trainer import (

@@ -8,7 +8,7 @@ import pytest
 from reward_training import tiny_config, train_on
 
 from caig.errors import ArtifactError, CaigError, ConfigError, DataError
-from caig.reward.score import RewardModelScorer, fitted_order_scale, scorer_from_text
+from caig.reward.score import RewardModelScorer, scorer_from_text
 
 
 @pytest.fixture(scope="module")
@@ -63,24 +63,6 @@ def test_an_ad_of_another_run_is_named(shop, model):
     pairs = shop[1].table("creative_pairs").with_columns(left_id=pl.lit("stranger"))
     with pytest.raises(DataError, match="stranger"):
         RewardModelScorer(model, name="rm").score_pairs(pairs, shop[0].path)
-
-
-def test_order_scale_is_the_most_likely_one():
-    rng = np.random.default_rng(0)
-    difference = rng.normal(0, 0.4, 4000)
-    better = (rng.random(4000) < 1 / (1 + np.exp(-5 * difference))).astype(float)
-    scale = fitted_order_scale(difference, better)
-    assert scale == pytest.approx(5, rel=0.1)
-
-    def cross_entropy(s):
-        return np.mean(np.log1p(np.exp(-s * difference * (2 * better - 1))))
-
-    assert cross_entropy(scale) <= min(cross_entropy(scale * 1.01), cross_entropy(scale * 0.99))
-
-
-@pytest.mark.parametrize(("difference", "scale"), [([0.0, 0.0], 1.0), ([-1.0, 2.0], 100.0)])
-def test_order_scale_where_there_is_none(difference, scale):
-    assert fitted_order_scale(np.array(difference), np.array([0.0, 1.0])) <= scale
 
 
 class Constant:

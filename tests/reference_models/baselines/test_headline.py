@@ -20,7 +20,6 @@ from caig.runs.store import Run, RunWriter
 from reference_models.headline import (
     HeadlineScorer,
     headline_ads,
-    order_scale,
     train_folds,
     train_headline,
 )
@@ -153,15 +152,6 @@ def test_cross_fitted_every_story_is_scored_by_a_model_that_has_not_seen_it(worl
 def test_two_folds_are_too_few():
     with pytest.raises(ValidationError, match="3 or more"):
         HeadlineConfig(folds=2)
-
-
-def test_the_scale_of_an_order():
-    rng = np.random.default_rng(0)
-    difference = rng.normal(0, 0.2, 40_000)
-    won = (rng.random(40_000) < 1 / (1 + np.exp(-3 * difference))).astype(float)
-    assert order_scale(difference, won) == pytest.approx(3, abs=0.2)
-    assert order_scale(difference, (difference < 0).astype(float)) == 0
-    assert order_scale(difference * 0, won) == 0
 
 
 def test_nothing_to_train_on_or_to_choose_on(world):
