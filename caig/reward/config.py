@@ -92,6 +92,11 @@ class LossSection(Config):
             )
         return self
 
+    @property
+    def warm_epochs(self) -> int:
+        """First epochs, of warm starts, that learn no order."""
+        return self.caption_epochs + self.bucket_epochs
+
 
 class TrainSection(Config):
     """How it is minimised."""
@@ -158,7 +163,7 @@ class RewardConfig(Config):
             raise ValueError(
                 "train.solve_last_layer and model.start are not for models over model.mllm"
             )
-        first = self.loss.caption_epochs + self.loss.bucket_epochs
+        first = self.loss.warm_epochs
         if first >= self.train.epochs and not self.train.solve_last_layer:
             raise ValueError(
                 f"the first {first} of {self.train.epochs} epochs learn no order: "

@@ -172,7 +172,7 @@ def weights_of_epoch(epoch: int, config: LossSection) -> list[float]:
     """Weights of ``TERMS`` in an epoch, from 0: first captions alone, or buckets, then all."""
     if epoch < config.caption_epochs:
         return [0.0, 0.0, config.kind, config.caption, 0.0]
-    if epoch < config.caption_epochs + config.bucket_epochs:
+    if epoch < config.warm_epochs:
         return [0.0, 0.0, 0.0, 0.0, 1.0]
     return [config.pair, config.point, config.kind, config.caption, 0.0]
 
@@ -269,8 +269,8 @@ def _close_epoch(
     row |= {name: s / job.per_epoch for name, s in zip(TERMS, progress.sums, strict=True)}
     progress.sums = [0.0] * len(TERMS)
     ads, pairs = validation
-    # Without validation pairs each epoch replaces the last; so do epochs that learn no order.
-    learns_order = weights_of_epoch(epoch - 1, job.config.loss)[0] > 0 or not epoch
+    # Without validation pairs each epoch replaces the last; so do those of a warm start.
+    learns_order = epoch > job.config.loss.warm_epochs
     accuracy = progress.best_accuracy
     if len(pairs) and learns_order:
         judged = judge_model(model, ads, pairs)

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -12,11 +13,14 @@ from caig.mllm.config import ModelConfig
 from caig.mllm.corpus import read_corpus
 from caig.mllm.load import load_mllm
 from caig.mllm.tasks import ask_background
+from caig.reward.likes import likes_of
+from caig.reward.model import SiameseRewardModel
 from caig.runs.store import Run
 from reference_models import embedded
 from reference_models.commands import make_data
 from reference_models.registry import load_scorer
-from reference_models.shop.vocabulary import SCENES
+from reference_models.shop.truth import effects
+from reference_models.shop.vocabulary import LIGHTS, PALETTES, SCENES
 
 
 @pytest.mark.parametrize("name", embedded.MODELS)
@@ -64,6 +68,21 @@ def test_it_orders_ads_of_drawings_it_has_never_seen(shop):
     is_right = (found["p_left"].to_numpy() > 0.5) == true_order
     # Chance is 0.5; four standard errors are 0.12 of it.
     assert is_right.mean() > 0.85
+
+
+@pytest.mark.parametrize(
+    ("names", "effects_of", "least"),
+    [
+        (SCENES, lambda truth: truth.scene, 0.98),
+        (LIGHTS, lambda truth: truth.light + truth.taste_light.mean(axis=0), 0.95),
+        (PALETTES, lambda truth: truth.palette + truth.taste_palette.mean(axis=0), 0.95),
+    ],
+)
+def test_what_the_reward_model_likes_is_what_is_true(names, effects_of, least):
+    model = SiameseRewardModel.from_pretrained(embedded.embedded_folder("reward"))
+    likes = {like.phrase: like.mean for like in likes_of(model)}
+    found = np.corrcoef([likes[name] for name in names], effects_of(effects()))[0, 1]
+    assert found > least
 
 
 def test_the_prompt_model_proposes_backgrounds_that_suit(shop):

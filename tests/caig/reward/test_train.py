@@ -57,6 +57,23 @@ def test_micro_batches_add_up_to_the_same_losses_and_weights(shop):
         torch.testing.assert_close(parts.state_dict()[name], weight, atol=1e-4, rtol=1e-3)
 
 
+def test_the_best_epoch_is_kept_where_the_point_loss_alone_learns_the_order(shop):
+    config = tiny_config(epochs=25, learning_rate=0.02)
+    loss = config.loss.model_copy(update={"pair": 0.0, "point": 1.0})
+    _, progress = train_on(*shop, config.model_copy(update={"loss": loss}))
+    judged = [row["val_accuracy"] for row in progress.history]
+    assert progress.best_accuracy == max(judged)
+    assert progress.best_epoch == 1 + judged.index(max(judged))
+
+
+def test_epochs_of_a_warm_start_are_not_judged_by_an_order_they_do_not_learn(shop):
+    config = tiny_config(epochs=3)
+    loss = config.loss.model_copy(update={"buckets": 3, "bucket_epochs": 2})
+    _, progress = train_on(*shop, config.model_copy(update={"loss": loss}))
+    assert ["val_accuracy" in row for row in progress.history] == [False, False, True]
+    assert progress.best_epoch == 3
+
+
 def test_moving_average_is_what_is_kept(shop):
     plain, _ = train_on(*shop, tiny_config(epochs=1))
     slow, _ = train_on(*shop, tiny_config(epochs=1, ema_decay=0.999))
