@@ -19,7 +19,9 @@ WEIGHTS = Path(str(files("reference_models"))) / "weights"
 
 SUMS = "SHA256SUMS"
 
-MODELS = ("reward", "prompt")
+REWARD_MODELS = ("reward", "reward-picture")
+PROMPT_MODELS = ("prompt", "prompt-broad")
+MODELS = (*REWARD_MODELS, *PROMPT_MODELS)
 """Names of the folders."""
 
 
@@ -27,8 +29,9 @@ def embedded_folder(name: str) -> Path:
     """Folder of a model, its files checked.
 
     Args:
-        name: "reward" is the reward model, "prompt" the pre-trained multimodal model that prompts
-            are written with.
+        name: "reward" is the reward model, "reward-picture" one that is told nothing of the
+            product; "prompt" is the pre-trained multimodal model that prompts are written with,
+            "prompt-broad" one that suggests more places, fewer of them suitable.
 
     Raises:
         ArtifactError: A file is missing or is not the one that was shipped.
@@ -42,19 +45,40 @@ def embedded_folder(name: str) -> Path:
     return folder
 
 
+PROMPT_PICTURE_SIDE = 64
+"""What pictures were shrunk to when the prompt model was trained (px)."""
+
+
+def prompt_model(name: str) -> tuple[Path, int]:
+    """Folder of a prompt model, and the side that pictures are shrunk to for it (px).
+
+    Args:
+        name: One of ``PROMPT_MODELS``.
+
+    Raises:
+        ArtifactError: None of this name ships, or a file is not the one that was shipped.
+    """
+    if name not in PROMPT_MODELS:
+        known = ", ".join(f"ref:{known}" for known in PROMPT_MODELS)
+        raise ArtifactError(f"ref:{name}: no prompt model of this name ships; there are {known}")
+    return embedded_folder(name), PROMPT_PICTURE_SIDE
+
+
 class EmbeddedRewardScorer:
-    """The reward model that ships with the toolkit, as a ``PairScorer``.
+    """A reward model that ships with the toolkit, as a ``PairScorer``.
 
     It knows the shop world alone, and is no evidence about any real shop.
+
+    Args:
+        name: One of ``REWARD_MODELS``.
     """
 
-    name = "ref:reward"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         from caig.reward.model import SiameseRewardModel
         from caig.reward.score import RewardModelScorer
 
-        model = SiameseRewardModel.from_pretrained(embedded_folder("reward"), use_safetensors=True)
+        self.name = f"ref:{name}"
+        model = SiameseRewardModel.from_pretrained(embedded_folder(name), use_safetensors=True)
         self._scorer = RewardModelScorer(model, name=self.name)
 
     def score_pairs(self, pairs: "pl.DataFrame", images: Path) -> "pl.DataFrame":

@@ -75,8 +75,13 @@ SCORERS = {
         "run",
     ),
     "ref:reward": Entry(
-        "reference_models.embedded:EmbeddedRewardScorer",
+        "reference_models.embedded:EmbeddedRewardScorer:reward",
         "The reward model that ships with the toolkit; it knows the shop world alone.",
+        "this project, docs/embedded-models.md",
+    ),
+    "ref:reward-picture": Entry(
+        "reference_models.embedded:EmbeddedRewardScorer:reward-picture",
+        "One that sees the picture and is told nothing of the product, as the published loop asks.",
         "this project, docs/embedded-models.md",
     ),
     "ref:random": _ruler("random", "A number drawn for each ad."),

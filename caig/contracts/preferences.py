@@ -8,6 +8,7 @@ PAIR_VERDICTS = (
     "used",
     "same_picture",
     "unfinished",
+    "invalid",
     "tie",
     "sides_disagree",
     "unsure",
@@ -50,7 +51,12 @@ PREFERENCE_PAIRS = TableContract(
         Column("rejected_id", pl.String, "The other sample."),
         Column("p_chosen", pl.Float64, "Its probability for the chosen one.", lower=0.5, upper=1),
         Column("swap_agrees", pl.Boolean, "True if both presentations prefer the same ad."),
-        Column("rm_run", pl.String, "Reward model or scorer, by its name."),
+        Column(
+            "rm_run",
+            pl.String,
+            "What decided: reward model or scorer by its name, or rule:valid, the rule that a "
+            "valid prompt beats one that is not.",
+        ),
         Column(
             "verdict",
             pl.String,

@@ -2,8 +2,6 @@
 
 import importlib
 import json
-import os
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from caig.errors import ArtifactError, ConfigError, DataError
 from caig.generation.config import GenerationConfig
 from caig.generation.journal import JOURNAL, Journal, read_journal, remaining_batches
 from caig.generation.sheet import MOST, Shown, contact_sheet, thumbnail
+from caig.runs.files import link_or_copy
 from caig.runs.store import Run, RunWriter
 from caig.text import plural
 
@@ -169,10 +168,7 @@ def _taken_over(before: Path, run: Path, prompts: pl.DataFrame) -> pl.DataFrame:
     for relative in found["image_path"].unique():
         target = run / relative
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(before / relative, target)
-        except OSError:  # another file system
-            shutil.copyfile(before / relative, target)
+        link_or_copy(before / relative, target)
     return found
 
 

@@ -18,7 +18,8 @@ class ModelConfig(Config):
     """The base model."""
 
     base: str = TINY
-    """Folder or hub name of an image-text-to-text checkpoint; "tiny" builds one from nothing."""
+    """Folder or hub name of an image-text-to-text checkpoint; "ref:prompt" is the one that ships,
+    "tiny" builds one from nothing."""
     revision: str | None = None
     """Revision of a hub name."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caig.errors import ArtifactError, PrerequisiteError
 from caig.mllm.config import ModelConfig
+from caig.mllm.shipped import is_shipped, shipped_model
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +84,7 @@ def load_mllm(config: ModelConfig) -> Mllm:
     """Load a checkpoint, in evaluation mode, on its device.
 
     Args:
-        config: Which, and how; ``base`` is a folder or a hub name.
+        config: Which, and how; ``base`` is a folder, ``ref:NAME`` of one that ships, or a hub name.
 
     Raises:
         ArtifactError: There is no such checkpoint, it holds pickled weights only, it brings code
@@ -91,17 +92,18 @@ def load_mllm(config: ModelConfig) -> Mllm:
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    if Path(config.base).is_dir():
-        refuse_pickle(Path(config.base))
+    base = str(shipped_model(config.base)[0]) if is_shipped(config.base) else config.base
+    if Path(base).is_dir():
+        refuse_pickle(Path(base))
     common: dict[str, Any] = {
         "revision": config.revision or "main",
         "trust_remote_code": config.trust_remote_code,
     }
     read_processor: Any = AutoProcessor.from_pretrained
     try:
-        processor = read_processor(config.base, **common)
+        processor = read_processor(base, **common)
         model: Any = AutoModelForImageTextToText.from_pretrained(
-            config.base, dtype=dtype_of(config), use_safetensors=True, **common
+            base, dtype=dtype_of(config), use_safetensors=True, **common
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ArtifactError(f"{config.base}: cannot be loaded: {_first_line(error)}") from None

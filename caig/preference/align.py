@@ -6,7 +6,6 @@ prompt model that the loop began with; diffusion model and judge never change.
 """
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -31,7 +30,7 @@ from caig.preference.config import (
 )
 from caig.preference.figure import curves_figure
 from caig.preference.measure_run import Heldout, measure_run, read_world
-from caig.preference.policy import CHECKPOINT, EPOCH, SIDE, Policy, open_policy
+from caig.preference.policy import EPOCH, SIDE, Policy, open_policy, take_checkpoint
 from caig.preference.sampling_run import sample_run, sample_task
 from caig.preference.stages import interrupted_stage
 from caig.preference.tune_run import VERB as TUNE
@@ -90,7 +89,7 @@ def align_run(
         run.write_text("curves", "curves.svg", figure, "image/svg+xml")
         stages = json.dumps(loop.stages, indent=2) + "\n"
         run.write_text("stages", STAGES, stages, "application/json")
-        _take_checkpoint(run, result.folder)
+        take_checkpoint(run, result.folder)
         run.add_metric(EPOCH, result.epoch)
         run.add_metric(SIDE, result.side)
         run.add_metric("epochs_run", loop.epochs_run)
@@ -308,19 +307,6 @@ class _Loop:
             if now < least * begun:
                 return f"{name} fell from {begun:.3f} to {now:.3f}"
         return ""
-
-
-def _take_checkpoint(run: RunWriter, folder: Path) -> None:
-    """The result's files as the run's own, linked where that is possible."""
-    target = run.path / CHECKPOINT
-    target.mkdir()
-    for file in sorted(folder.iterdir()):
-        try:
-            os.link(file, target / file.name)
-        except OSError:  # another file system
-            shutil.copyfile(file, target / file.name)
-        relative = f"{CHECKPOINT}/{file.name}"
-        run.adopt_file(relative, relative, "application/octet-stream")
 
 
 def _line(epoch: int, metrics: Mapping[str, float]) -> str:

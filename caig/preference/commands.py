@@ -10,7 +10,7 @@ Resume = Annotated[str | None, Parameter(show_default=False)]
 
 
 def sample(
-    policy: Path,
+    policy: str,
     data: Path,
     /,
     *,
@@ -27,7 +27,8 @@ def sample(
     is the last line printed.
 
     Args:
-        policy: Run of caig pretrain or caig align whose checkpoint writes, as a folder or an id.
+        policy: Who writes: a run of caig pretrain or caig align as a folder or an id, ref:prompt
+            for the prompt model that ships, or the folder of a checkpoint.
         data: Run with products that have cut-outs, as a folder or an id.
         config: TOML file: sampling, runtime, seed, ...; see docs/preference.md.
         set_: One value over the file's, e.g. --set sampling.max_new_tokens=48.
@@ -44,11 +45,11 @@ def sample(
     settings = load_config(SampleConfig, config, overrides)
     require_torch()
     from caig.generation.console import ShownProgress
-    from caig.preference.policy import open_policy
+    from caig.preference.policy import policy_from_text
     from caig.preference.sampling_run import sample_run
     from caig.preference.stages import interrupted_run
 
-    model, products = open_policy(open_run(policy, runs)), open_run(data, runs)
+    model, products = policy_from_text(policy, runs), open_run(data, runs)
     before = None if resume is None else interrupted_run(runs, resume)
     with ShownProgress("sampling", "prompts") as progress:
         path = sample_run(
@@ -58,7 +59,7 @@ def sample(
 
 
 def align(
-    policy: Path,
+    policy: str,
     data: Path,
     /,
     *,
@@ -77,7 +78,8 @@ def align(
     printed.
 
     Args:
-        policy: Run of caig pretrain or caig align to begin with, as a folder or an id.
+        policy: Prompt model to begin with: a run of caig pretrain or caig align as a folder or an
+            id, ref:prompt for the one that ships, or the folder of a checkpoint.
         data: Run with products that have cut-outs, as a folder or an id.
         config: TOML file: epochs, loss, corruption, optim, ...; see docs/preference.md and
             configs/preference/.
@@ -96,9 +98,9 @@ def align(
     settings = load_config(AlignConfig, config, overrides)
     require_torch()
     from caig.preference.align import align_run
-    from caig.preference.policy import open_policy
+    from caig.preference.policy import policy_from_text
     from caig.preference.stages import interrupted_run
 
-    model, products = open_policy(open_run(policy, runs)), open_run(data, runs)
+    model, products = policy_from_text(policy, runs), open_run(data, runs)
     before = None if resume is None else interrupted_run(runs, resume)
     print(align_run(model, products, settings, runs=runs, resume=before))

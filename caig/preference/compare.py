@@ -13,27 +13,31 @@ from caig.contracts.creatives import CREATIVE_PAIRS, PAIR_SCORES, UNCATEGORISED
 from caig.contracts.preferences import PREFERENCE_PAIRS
 from caig.contracts.table import check
 from caig.preference.config import CompareConfig, PairsConfig
+from caig.preference.validity import known_captions, valid_prompts
 from caig.reward.score import scorer_from_text
 from caig.runs.store import Run, RunWriter
 
 SCORED_AT_ONCE = 64
+RULE = "rule:valid"
+"""What decided a pair in which one text is valid and the other is not."""
 
 
 def pairs_of_samples(samples: pl.DataFrame, creatives: pl.DataFrame) -> pl.DataFrame:
     """The two samples of every product, with their ads.
 
     Args:
-        samples: ``prompt_samples/1`` with two samples a product.
+        samples: ``prompt_samples/1`` with two samples a product, and whether each is ``valid``.
         creatives: ``creatives/1`` painted from them.
 
     Returns:
-        product_id, epoch, and for both sides {left,right}_ sample_id, creative_id, sha, text and
-        ended; the first sample is on the left. Products of which an ad is missing are left out.
+        product_id, epoch, and for both sides {left,right}_ sample_id, creative_id, sha, text,
+        ended and valid; the first sample is on the left. Products of which an ad is missing are
+        left out.
     """
     ads = samples.join(
         creatives.select("sample_id", "creative_id", sha="image_sha256"), on="sample_id"
     ).sort("product_id", "sample_id")
-    columns = ["sample_id", "creative_id", "sha", "prompt_clean", "ended"]
+    columns = ["sample_id", "creative_id", "sha", "prompt_clean", "ended", "valid"]
     sides = (
         pl.col(name).get(n).alias(f"{side}_{name}")
         for n, side in enumerate(("left", "right"))
@@ -68,6 +72,8 @@ def judged(
     Raises:
         CaigError: The judge cannot be made, or cannot score.
     """
+    if not pairs.height:  # nothing to ask, and perhaps a service that is paid for
+        return PAIR_SCORES.empty()
     asked = pairs.select(
         "pair_id", "product_id", left_id="left_creative_id", right_id="right_creative_id"
     ).join(products.select("product_id", "category", "split"), on="product_id", how="left")
@@ -115,11 +121,17 @@ def preferences_of(
         on="product_id",
         maintain_order="left",
     )
-    left_wins = pl.col("p_left") >= 0.5
+    by_rule = pl.lit(value=False)
+    neither = pl.lit(value=False)
+    if config.validity == "prefer":
+        by_rule = pl.col("left_valid") != pl.col("right_valid")
+        neither = ~(pl.col("left_valid") | pl.col("right_valid"))
+    left_wins = pl.when(by_rule).then("left_valid").otherwise(pl.col("p_left") >= 0.5)
     same = (pl.col("left_sha") == pl.col("right_sha")) | (
         pl.col("left_prompt_clean") == pl.col("right_prompt_clean")
     )
-    p_chosen = pl.max_horizontal("p_left", 1 - pl.col("p_left"))
+    p_judged = pl.max_horizontal("p_left", 1 - pl.col("p_left"))
+    p_chosen = pl.when(by_rule).then(1.0).otherwise(p_judged)
     unfinished = ~(pl.col("left_ended") & pl.col("right_ended"))
     disagree = ~pl.col("agrees") if config.swap_agreement else pl.lit(value=False)
     verdict = (
@@ -127,6 +139,10 @@ def preferences_of(
         .then(pl.lit("same_picture"))
         .when(unfinished)
         .then(pl.lit("unfinished"))
+        .when(neither)
+        .then(pl.lit("invalid"))
+        .when(by_rule)
+        .then(pl.lit("used"))
         .when(disagree)
         .then(pl.lit("sides_disagree"))
         .when(pl.col("p_left") == 0.5)
@@ -143,7 +159,7 @@ def preferences_of(
         rejected_id=pl.when(left_wins).then(right).otherwise(left),
         p_chosen=p_chosen,
         swap_agrees=pl.col("agrees"),
-        rm_run=pl.lit(rm_run),
+        rm_run=pl.when(by_rule).then(pl.lit(RULE)).otherwise(pl.lit(rm_run)),
         verdict=verdict,
     )
     return check(found, PREFERENCE_PAIRS, source=rm_run)
@@ -163,7 +179,11 @@ def compare_run(ads: Run, samples: Run, data: Run, config: CompareConfig, *, run
         Folder of the run: ``pair_scores`` (a pair's identifier is its product), and
         ``preference_pairs``.
     """
-    pairs = pairs_of_samples(samples.table("prompt_samples"), ads.table("creatives"))
+    texts = samples.table("prompt_samples")
+    valid = valid_prompts(texts, known_captions(data))
+    pairs = pairs_of_samples(
+        texts.with_columns(valid=pl.Series(valid, dtype=pl.Boolean)), ads.table("creatives")
+    )
     inputs = {"ads": ads, "samples": samples, "data": data}
     with RunWriter(runs, "compare", config, inputs=inputs) as run:
         scores = judged(

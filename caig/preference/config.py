@@ -27,6 +27,17 @@ class RuntimeConfig(Config):
     """Run Python code that the checkpoint brings along. Only for checkpoints you have read."""
 
 
+class AdoptConfig(Config):
+    """What the run that holds a checkpoint made elsewhere is about."""
+
+    source: str
+    """Name or folder it came from."""
+    picture_side: int | None = None
+    """Pictures are shrunk to this longer side before it sees them (px); unset keeps their size."""
+    files: dict[str, str]
+    """SHA-256 of its files."""
+
+
 class SamplingConfig(Config):
     """How prompts are sampled."""
 
@@ -73,11 +84,18 @@ class PairsConfig(Config):
     """Leave out pairs whose order depends on the side that an ad is shown on."""
     min_confidence: float = Field(default=0.5, ge=0.5, lt=1)
     """Leave out pairs whose winner has a lower probability; 0.5 keeps all, as published."""
+    validity: Literal["ignore", "prefer"] = "ignore"
+    """What a text that is not valid means (see docs/preference.md): nothing, as published, so that
+    it wins where its ad does; "prefer": a valid text beats it whatever the judge says, and a pair
+    of two such texts is left out (ours)."""
 
 
 class LossConfig(Config):
     """What is minimised; see docs/preference.md."""
 
+    dpo_weight: float = Field(default=1.0, ge=0)
+    """Weight of DPO's loss; with 0, no product-centric loss and an anchor, the winners alone are
+    imitated, which is CG4CTR's self-cycling."""
     beta: float = Field(default=0.5, gt=0)
     """Scale of the log-ratios in DPO's loss."""
     pcpo_weight: float = Field(default=1.0, ge=0)
@@ -94,6 +112,12 @@ class LossConfig(Config):
     confidence: Literal["none", "target", "weight"] = "none"
     """What the reward model's probability p does: nothing, as published; "target": a label of p
     for 1; "weight": a pair counts 2 p - 1 (ours)."""
+
+    @model_validator(mode="after")
+    def _learns_something(self) -> Self:
+        if not (self.dpo_weight or self.pcpo_weight or self.anchor):
+            raise ValueError("dpo_weight, pcpo_weight and anchor are all 0: nothing is learnt")
+        return self
 
 
 class CorruptionConfig(Config):

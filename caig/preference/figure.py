@@ -94,8 +94,8 @@ def _panel(panel: Panel, known: pl.DataFrame, last: int) -> str:
         for line in panel.lines
     ]
     values = [value for _, points in drawn for _, value in points]
-    ticks = _ticks(values, zero=panel.zero)
-    low, high = ticks[0], ticks[-1]
+    grid = ticks(values, zero=panel.zero)
+    low, high = grid[0], grid[-1]
 
     def x(epoch: float) -> float:
         return WIDTH * epoch / max(last, 1)
@@ -104,7 +104,7 @@ def _panel(panel: Panel, known: pl.DataFrame, last: int) -> str:
         return HEIGHT * (high - value) / (high - low)
 
     parts = [f'<text x="0" y="-12" font-size="12" font-weight="bold">{escape(panel.title)}</text>']
-    for value in ticks:
+    for value in grid:
         label = f"{100 * value:.3g} %" if panel.percent else f"{value:.3g}"
         parts.append(f'<path d="M0 {y(value):.1f} H{WIDTH}" stroke="#e4e4e4"/>')
         parts.append(f'<text x="-6" y="{y(value) + 4:.1f}" text-anchor="end">{label}</text>')
@@ -119,14 +119,14 @@ def _panel(panel: Panel, known: pl.DataFrame, last: int) -> str:
             continue
         path = " ".join(f"{x(epoch):.1f},{y(value):.1f}" for epoch, value in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [_marker(x(epoch), y(value), colour, marker) for epoch, value in points]
-        parts.append(_marker(at + 5, HEIGHT + 31, colour, marker))
+        parts += [_mark(x(epoch), y(value), colour, marker) for epoch, value in points]
+        parts.append(_mark(at + 5, HEIGHT + 31, colour, marker))
         parts.append(f'<text x="{at + 13:.0f}" y="{HEIGHT + 35}">{escape(name)}</text>')
         at += 30 + 6.2 * len(name)
     return "".join(parts)
 
 
-def _ticks(values: Sequence[float], *, zero: bool) -> list[float]:
+def ticks(values: Sequence[float], *, zero: bool = False) -> list[float]:
     """Round numbers, four to six of them, between whose ends all values lie."""
     low, high = min([*values, *([0.0] if zero else [])]), max([*values, *([0.0] if zero else [])])
     wanted = max(high - low, 0.02) / 4
@@ -136,7 +136,7 @@ def _ticks(values: Sequence[float], *, zero: bool) -> list[float]:
     return [round(step * n, 12) for n in range(first, max(last, first + 1) + 1)]
 
 
-def _marker(x: float, y: float, colour: str, kind: str) -> str:
+def _mark(x: float, y: float, colour: str, kind: str) -> str:
     if kind == "s":
         return f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="{colour}"/>'
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'

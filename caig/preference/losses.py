@@ -150,7 +150,7 @@ def total_loss(
     dpo = dpo_loss(ratios.chosen, ratios.rejected, beta=config.beta, target=target)
     dpo = (weight * dpo).mean()
     pcpo = anchor = drift = nothing
-    total = dpo
+    total = config.dpo_weight * dpo
     if ratios.corrupted is not None:
         pcpo = pcpo_loss(ratios.chosen, ratios.corrupted, beta=config.pcpo_beta).mean()
         total = total + config.pcpo_weight * pcpo

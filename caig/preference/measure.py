@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from caig.contracts.preferences import ALIGNMENT_CURVES
-from caig.mllm.answer import Answer, first_token_probabilities
-from caig.mllm.corpus import Corpus, Item, phrases_of, place_of
+from caig.mllm.answer import first_token_probabilities
+from caig.mllm.corpus import Corpus, Item, place_of
 from caig.mllm.load import Mllm
-from caig.mllm.validate import Suitability, exact_matching, is_valid
+from caig.mllm.validate import Suitability, exact_matching
 from caig.preference.questions import Question
+from caig.preference.validity import valid_prompts
 
 
 class Figure(NamedTuple):
@@ -91,31 +92,23 @@ def prompt_figures(
 
     Returns:
         ``valid``, ``ended``, ``distinct_prompts``, ``prompt_tokens`` and ``matching_sampled``.
-        Without captions a prompt is valid if it ends, says something, and repeats no phrase.
     """
-    rows = samples.select("product_id", "prompt_text", "ended", "n_tokens").rows()
-    answers = [Answer(text, ended, n) for _, text, ended, n in rows]
-    if train is None:
-        valid = [one.ended and _has_no_repeats(phrases_of(one.text)) for one in answers]
-    else:
-        valid = [is_valid(one, train) for one in answers]
+    texts = samples["prompt_text"].to_list()
     figures = {
-        "valid": float(np.mean(valid)),
-        "ended": float(np.mean([one.ended for one in answers])),
-        "distinct_prompts": len({one.text for one in answers}) / len(answers),
-        "prompt_tokens": float(np.mean([one.n_tokens for one in answers])),
+        "valid": np.mean(valid_prompts(samples, train)),
+        "ended": np.mean(samples["ended"].to_numpy()),
+        "distinct_prompts": len(set(texts)) / len(texts),
+        "prompt_tokens": np.mean(samples["n_tokens"].to_numpy()),
     }
     if suitable is not None:
-        fits = [
-            suitable.get((category_of[product], place_of(text)), False)
-            for product, text, _, _ in rows
-        ]
-        figures["matching_sampled"] = float(np.mean(fits))
-    return {name: Figure(value, len(rows)) for name, value in figures.items()}
-
-
-def _has_no_repeats(phrases: list[str]) -> bool:
-    return bool(phrases) and len(set(phrases)) == len(phrases)
+        products = samples["product_id"].to_list()
+        figures["matching_sampled"] = np.mean(
+            [
+                suitable.get((category_of[product], place_of(text)), False)
+                for product, text in zip(products, texts, strict=True)
+            ]
+        )
+    return {name: Figure(float(value), len(texts)) for name, value in figures.items()}
 
 
 def duel_figures(duels: pl.DataFrame) -> Figures:

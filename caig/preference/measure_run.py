@@ -11,7 +11,7 @@ from caig.contracts.creatives import PAIR_SCORES
 from caig.contracts.preferences import ALIGNMENT_CURVES
 from caig.errors import ConfigError
 from caig.generation.generating import products_of
-from caig.mllm.corpus import Corpus, Item, read_corpus
+from caig.mllm.corpus import Corpus, Item
 from caig.mllm.validate import Suitability
 from caig.preference.compare import judged, mean_scores
 from caig.preference.config import MeasureConfig
@@ -24,6 +24,7 @@ from caig.preference.measure import (
 )
 from caig.preference.policy import Policy
 from caig.preference.questions import ask
+from caig.preference.validity import known_captions
 from caig.runs.store import Run, RunWriter
 
 SHOP_TRUTH = "reference_models.shop.oracle:true_ctrs"
@@ -69,13 +70,12 @@ def read_world(data: Run, truth: str) -> World:
         ConfigError: The text names no function.
     """
     has = data.manifest.artifacts
-    corpus = read_corpus(data).of_split("train") if {"captions", "creatives"} <= set(has) else None
     suitable = None
     if "scene_suitability" in has:
         rows = data.table("scene_suitability").iter_rows(named=True)
         suitable = {(row["category"], row["scene"]): row["suits"] for row in rows}
     target = truth or (SHOP_TRUTH if "creative_truth" in has else "")
-    return World(corpus, suitable, _function(target) if target else None)
+    return World(known_captions(data), suitable, _function(target) if target else None)
 
 
 def measure_run(

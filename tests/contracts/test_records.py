@@ -17,7 +17,6 @@ from caig.contracts.records import (
     GateCheck,
     GatePolicyRef,
     GateReport,
-    Judgement,
     LiftReport,
     PartialManifest,
     RunInput,
@@ -34,21 +33,6 @@ NOT_NEGATIVE = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 COUNTS = st.integers(0, 2**53)
 TIMES = st.datetimes(timezones=st.just(UTC))
 STATUSES = ("pass", "fail", "inconclusive", "error", "waived", "not_applicable")
-
-
-def scored(**changes):
-    values = {
-        "judgement_id": "j1",
-        "subject_id": "c1",
-        "rubric": "matching/2",
-        "judge": "fake:always@1",
-        "presentation": "single",
-        "status": "scored",
-        "score": 0.75,
-        "prompt_sha256": SHA,
-        "latency_s": 0.5,
-    }
-    return values | changes
 
 
 def gate_check(status="pass", *, blocking=True, **changes):
@@ -109,7 +93,6 @@ def lift_report():
 
 
 EXAMPLES = {
-    "judgement/1": (Judgement, scored()),
     "gate_report/1": (GateReport, report("ship", gate_check())),
     "lift_report/1": (LiftReport, lift_report()),
     "run/1": (RunManifest, manifest()),
@@ -133,32 +116,6 @@ def problems(record, values):
 def test_every_record_format_is_tested():
     assert {name: record for name, (record, _) in EXAMPLES.items()} == RECORDS
 
-
-JUDGEMENTS = st.one_of(
-    st.builds(
-        Judgement,
-        status=st.just("scored"),
-        label=TEXT,
-        score=st.none() | st.floats(0, 1),
-        unscored_reason=st.none(),
-        rationale=TEXT,
-        prompt_sha256=SHAS,
-        response_sha256=st.none() | SHAS,
-        latency_s=NOT_NEGATIVE,
-        cost_usd=st.none() | NOT_NEGATIVE,
-    ),
-    st.builds(
-        Judgement,
-        status=st.just("unscored"),
-        label=st.none(),
-        score=st.none(),
-        unscored_reason=TEXT,
-        prompt_sha256=SHAS,
-        response_sha256=st.none() | SHAS,
-        latency_s=NOT_NEGATIVE,
-        cost_usd=st.none(),
-    ),
-)
 
 CHECKS = st.builds(
     GateCheck,
@@ -208,9 +165,7 @@ MANIFESTS = st.builds(
 )
 
 
-@pytest.mark.parametrize(
-    "records", [JUDGEMENTS, gate_reports(), MANIFESTS], ids=["judgement", "gate_report", "run"]
-)
+@pytest.mark.parametrize("records", [gate_reports(), MANIFESTS], ids=["gate_report", "run"])
 @given(data=st.data())
 def test_a_valid_record_survives_json(records, data):
     record = data.draw(records)
@@ -248,10 +203,9 @@ def test_frozen(record, values):
 
 
 @pytest.mark.parametrize("sha", ["", "0" * 63, "0" * 65, "G" * 64, SHA.upper(), f"{SHA}\n"])
-@pytest.mark.parametrize("key", ["prompt_sha256", "response_sha256"])
-def test_a_bad_sha(key, sha):
+def test_a_bad_sha(sha):
     pattern = "String should match pattern '^[0-9a-f]{64}$'"
-    assert problems(Judgement, scored(**{key: sha})) == {key: pattern}
+    assert problems(GatePolicyRef, {"name": "n", "sha256": sha}) == {"sha256": pattern}
 
 
 @pytest.mark.parametrize(
@@ -271,7 +225,6 @@ def test_a_bad_sha_in_a_part(kind, values):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_no_nan_nor_infinity(value):
     finite = "Input should be a finite number"
-    assert problems(Judgement, scored(latency_s=value)) == {"latency_s": finite}
     assert problems(GateCheck, gate_check(observed=value)) == {"observed": finite}
     assert problems(RunManifest, manifest(metrics={"x": value})) == {"metrics.x": finite}
 
@@ -279,10 +232,6 @@ def test_no_nan_nor_infinity(value):
 @pytest.mark.parametrize(
     ("record", "values", "key"),
     [
-        (Judgement, scored(score=1.1), "score"),
-        (Judgement, scored(score=-0.1), "score"),
-        (Judgement, scored(latency_s=-1), "latency_s"),
-        (Judgement, scored(cost_usd=-1), "cost_usd"),
         (GateCheck, gate_check(n=-1), "n"),
         (GateCheck, gate_check("skipped"), "status"),
         (FileInput, {"path": "p", "sha256": SHA, "n_bytes": -1}, "n_bytes"),
@@ -293,34 +242,6 @@ def test_no_nan_nor_infinity(value):
 )
 def test_values_out_of_range(record, values, key):
     assert list(problems(record, values)) == [key]
-
-
-# Judgement
-
-
-@pytest.mark.parametrize("answer", [{"score": 0.0}, {"score": None, "label": "match"}])
-def test_scored_with_a_score_or_a_label(answer):
-    assert Judgement.model_validate(scored(**answer)).status == "scored"
-
-
-def test_scored_without_an_answer():
-    message = "status 'scored' with label=None, score=None"
-    assert problems(Judgement, scored(score=None)) == {"": message}
-
-
-@pytest.mark.parametrize("answer", [{"score": 0.0}, {"score": None, "label": "match"}])
-def test_unscored_with_an_answer(answer):
-    values = scored(status="unscored", unscored_reason="timeout", **answer)
-    (message,) = problems(Judgement, values).values()
-    assert message.startswith("status 'unscored' with label=")
-
-
-def test_a_reason_belongs_to_the_unscored_and_only_to_them():
-    message = {"": "an unscored judgement, and no other, has an unscored_reason"}
-    assert problems(Judgement, scored(unscored_reason="timeout")) == message
-    assert problems(Judgement, scored(status="unscored", score=None)) == message
-    fine = scored(status="unscored", score=None, unscored_reason="timeout")
-    assert Judgement.model_validate(fine).score is None
 
 
 # GateReport

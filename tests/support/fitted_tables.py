@@ -51,6 +51,12 @@ def fitted(frame: pl.DataFrame, contract: TableContract) -> pl.DataFrame:
             ).alias("used")
         ],
         "preference_pairs": [(pl.col("chosen_id") + "'").alias("rejected_id")],
+        "study_estimates": [
+            pl.when(pl.col("mean_ci_lower").is_null())
+            .then(pl.lit("unknown"))
+            .otherwise("status")
+            .alias("status")
+        ],
         "impression_log": [at_most("n_clicks", "n_impressions")],
         "arm_summary": [at_most("n_clicks", "n_impressions")],
         "lift_table": [
@@ -95,6 +101,13 @@ def fitted(frame: pl.DataFrame, contract: TableContract) -> pl.DataFrame:
             .then("verdict")
             .otherwise(pl.lit("insufficient"))
             .alias("verdict"),
+        ],
+        "judgements": [
+            pl.when(pl.col("verdict") == "unknown")
+            .then(pl.lit("failed"))
+            .otherwise(pl.lit("judged"))
+            .alias("status"),
+            pl.when(pl.col("verdict") != "unknown").then("score").alias("score"),
         ],
         "error_rates": [at_most("events", "trials")],
         "guardrails": [adjusted],

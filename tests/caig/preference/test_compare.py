@@ -46,8 +46,14 @@ def scores(*rows):
     return pl.DataFrame(table, schema=PAIR_SCORES.schema, orient="row")
 
 
+def paired(table, painted):
+    """Texts with an exclamation mark are not valid."""
+    valid = ~pl.col("prompt_text").str.contains("!")
+    return pairs_of_samples(table.with_columns(valid=valid), painted)
+
+
 def told(table, answers, shas=None, **config):
-    pairs = pairs_of_samples(table, ads(table, shas))
+    pairs = paired(table, ads(table, shas))
     return preferences_of(pairs, answers, PairsConfig(**config), rm_run="s")
 
 
@@ -101,6 +107,27 @@ def test_why_a_pair_is_left_out(table, answers, shas, config, verdict):
     assert told(table, scores(answers), shas, **config)["verdict"].to_list() == [verdict]
 
 
+def test_a_valid_text_beats_one_that_is_not_where_that_is_the_rule():
+    table = samples(("a", 0, "beach!", True), ("a", 1, "desk", True))
+    (row,) = told(table, scores(("a", 0.9, 0.8)), validity="prefer").rows(named=True)
+    assert (row["chosen_id"], row["rejected_id"]) == ("a-1", "a-0")
+    assert (row["p_chosen"], row["rm_run"], row["verdict"]) == (1.0, "rule:valid", "used")
+    (row,) = told(table, scores(("a", 0.9, 0.8))).rows(named=True)
+    assert (row["chosen_id"], row["rm_run"]) == ("a-0", "s")
+    # Neither a judge that goes by sides nor one that is unsure has a say in it.
+    unsure = scores(("a", 0.9, 0.2))
+    (row,) = told(table, unsure, validity="prefer", min_confidence=0.9).rows(named=True)
+    assert (row["chosen_id"], row["verdict"]) == ("a-1", "used")
+
+
+def test_two_valid_texts_are_judged_and_two_invalid_ones_left_out():
+    (row,) = told(PAIR, scores(("a", 0.9, 0.8)), validity="prefer").rows(named=True)
+    assert (row["chosen_id"], row["rm_run"], row["verdict"]) == ("a-0", "s", "used")
+    table = samples(("a", 0, "beach!", True), ("a", 1, "desk!", True))
+    (row,) = told(table, scores(("a", 0.9, 0.8)), validity="prefer").rows(named=True)
+    assert row["verdict"] == "invalid"
+
+
 def test_pairs_without_both_ads_or_without_a_score_are_no_pairs():
     table = samples(
         ("a", 0, "beach", True),
@@ -111,7 +138,7 @@ def test_pairs_without_both_ads_or_without_a_score_are_no_pairs():
         ("c", 1, "desk", True),
     )
     painted = ads(table.filter(pl.col("prompt_clean") != ""))
-    pairs = pairs_of_samples(table, painted)
+    pairs = paired(table, painted)
     assert pairs["product_id"].to_list() == ["a", "c"]
     found = preferences_of(pairs, scores(("a", 0.8, 0.8)), PairsConfig(), rm_run="s")
     assert found["product_id"].to_list() == ["a"]
@@ -134,7 +161,7 @@ def test_a_judge_is_told_categories_and_no_counts(monkeypatch, tmp_path):
             return scores(*((pair, 0.6, 0.6) for pair in pairs["pair_id"]))
 
     monkeypatch.setattr(compare, "scorer_from_text", lambda *rest, **options: Judge())
-    pairs = pairs_of_samples(PAIR, ads(PAIR)).with_columns(pair_id="product_id")
+    pairs = paired(PAIR, ads(PAIR)).with_columns(pair_id="product_id")
     found = judged(pairs, PRODUCTS, tmp_path, "any", runs=tmp_path)
     ((table, images),) = asked
     assert found.height == 2
@@ -150,7 +177,7 @@ def test_a_judge_finds_the_titles_of_ads_that_were_generated(shop, tmp_path):
     painted = ads(table)
     with RunWriter(shop.path.parent, "generate", PairsConfig(), inputs={"products": shop}) as run:
         run.write_table(CREATIVES, painted)
-    asked = pairs_of_samples(table, painted).select(
+    asked = paired(table, painted).select(
         "product_id",
         left_id="left_creative_id",
         right_id="right_creative_id",

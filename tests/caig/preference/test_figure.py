@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from caig.contracts.preferences import ALIGNMENT_CURVES
-from caig.preference.figure import _ticks, curves_figure
+from caig.preference.figure import ticks, curves_figure
 
 
 def drawn(*rows, title="DPO"):
@@ -48,5 +48,5 @@ def test_titles_are_text():
         ([-0.03, 0.05], True, [-0.04, -0.02, 0.0, 0.02, 0.04, 0.06]),
     ],
 )
-def test_ticks_are_round(values, zero, expected):
-    assert _ticks(values, zero=zero) == pytest.approx(expected)
+def testticks_are_round(values, zero, expected):
+    assert ticks(values, zero=zero) == pytest.approx(expected)

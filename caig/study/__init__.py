@@ -1,0 +1,1 @@
+"""Studies: the same alignment with other losses, judges, rates and seeds, and what came of each."""
