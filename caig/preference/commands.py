@@ -1,4 +1,4 @@
-"""``caig sample`` and ``caig align``: a prompt model writes prompts, and learns what is clicked."""
+"""``caig sample``, ``align`` and ``sheets``: prompts are written, clicks learnt from, ads shown."""
 
 from pathlib import Path
 from typing import Annotated
@@ -104,3 +104,36 @@ def align(
     model, products = policy_from_text(policy, runs), open_run(data, runs)
     before = None if resume is None else interrupted_run(runs, resume)
     print(align_run(model, products, settings, runs=runs, resume=before))
+
+
+def sheets(
+    *alignments: Path,
+    name: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    products: int = 8,
+    runs: Path = Path("runs"),
+) -> None:
+    """Show the same products under the prompts of several alignments, side by side, by epoch.
+
+    Each ad with its prompt, whether its place suits the product (where that is known), and the
+    judge's score. The run holds sheets.html, one page that opens from disk; its folder is the last
+    line printed.
+
+    Args:
+        alignments: Runs of caig align that began with the same prompt model, as folders or ids.
+        name: What each is called, in their order, as --name DPO --name PCPO; ids by default.
+        products: Products to show, spread over the categories.
+        runs: Folder of all runs.
+    """
+    from caig.data.sources import open_run
+    from caig.errors import ConfigError
+    from caig.preference.sheets import sheets_run
+
+    if not alignments:
+        raise ConfigError("name the runs of caig align to show")
+    if name and len(name) != len(alignments):
+        raise ConfigError(f"--name: {len(name)} names for {len(alignments)} alignments")
+    if products < 1:
+        raise ConfigError(f"--products {products}: show at least one")
+    found = [open_run(alignment, runs) for alignment in alignments]
+    names = name or tuple(run.run_id for run in found)
+    print(sheets_run(found, names, products=products, runs=runs))

@@ -14,6 +14,7 @@ from PIL import Image
 from caig.contracts.creatives import PAIR_SCORES
 from caig.mllm.config import PretrainConfig
 from caig.mllm.training_run import pretrain_run
+from caig.preference.config import AlignConfig
 from caig.runs.store import Run
 
 START = PretrainConfig.model_validate(
@@ -29,6 +30,29 @@ START = PretrainConfig.model_validate(
         "validation": {"products": 0, "pictures": 0},
     }
 )
+
+
+RECIPE = AlignConfig.model_validate(
+    {
+        "epochs": 2,
+        "products": 6,
+        "scorer": "preference_world:RedJudge",
+        "truth": "preference_world:truth",
+        "sampling": {"max_new_tokens": 12, "batch_size": 4},
+        "generation": {"generator": "plain_generator:PlainGenerator", "size": 32, "batch_size": 3},
+        "corruption": {"patch": 8},
+        "optim": {"learning_rate": 3e-3, "batch_size": 1, "checkpoint_every": 1},
+        "stop": {"min_valid": 0.0, "min_matching": 0.0},
+    }
+)
+
+
+def changed(**sections):
+    """The recipe with other values."""
+    values = RECIPE.model_dump()
+    for name, value in sections.items():
+        values[name] = {**values[name], **value} if isinstance(value, dict) else value
+    return AlignConfig.model_validate(values)
 
 
 def write_start(shop, runs):

@@ -3,6 +3,8 @@
 The light's colours are in every brush of the stage already (``light.py``).
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -16,6 +18,11 @@ BLUR_SHARE = 0.012
 """Standard deviation of a blurred background's blur, as a share of the picture's side."""
 
 
+SMALL = 64
+"""Pictures up to this side (px) are kept, 100 MB at most: a prompt model that has made up its mind
+asks for the same backgrounds again and again."""
+
+
 def render_background(look: Look, *, seed: int, size: int) -> np.ndarray:
     """Draw a background.
 
@@ -25,15 +32,26 @@ def render_background(look: Look, *, seed: int, size: int) -> np.ndarray:
         size: Side of the square picture (px).
 
     Returns:
-        (size, size, 3) uint8, red green blue.
+        (size, size, 3) uint8, red green blue; not to be written to.
     """
+    return _kept(look, seed, size) if size <= SMALL else _drawn(look, seed, size)
+
+
+@lru_cache(maxsize=8192)
+def _kept(look: Look, seed: int, size: int) -> np.ndarray:
+    return _drawn(look, seed, size)
+
+
+def _drawn(look: Look, seed: int, size: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     pixels = np.zeros((size, size, 4), np.uint8)
     SCENES[look.scene].draw(Stage(pixels, look, rng))
     if look.depth == "blurred background":
         cv2.GaussianBlur(pixels, (0, 0), BLUR_SHARE * size, dst=pixels)
     decorate(Stage(pixels, look, rng), ground=SCENES[look.scene].ground)
-    return _with_vignette(pixels[:, :, :3], GRADES[look.light].vignette)
+    picture = _with_vignette(pixels[:, :, :3], GRADES[look.light].vignette)
+    picture.setflags(write=False)
+    return picture
 
 
 def _with_vignette(picture: np.ndarray, vignette: float) -> np.ndarray:

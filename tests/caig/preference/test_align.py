@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from preference_world import RECIPE, changed
 
 from caig import cli
 from caig.config import load_config, to_toml
@@ -22,28 +23,8 @@ from caig.runs.catalog import find_run, list_runs
 from caig.runs.store import Run
 
 ROOT = Path(__file__).resolve().parents[3]
-RECIPE = AlignConfig.model_validate(
-    {
-        "epochs": 2,
-        "products": 6,
-        "scorer": "preference_world:RedJudge",
-        "truth": "preference_world:truth",
-        "sampling": {"max_new_tokens": 12, "batch_size": 4},
-        "generation": {"generator": "plain_generator:PlainGenerator", "size": 32, "batch_size": 3},
-        "corruption": {"patch": 8},
-        "optim": {"learning_rate": 3e-3, "batch_size": 1, "checkpoint_every": 1},
-        "stop": {"min_valid": 0.0, "min_matching": 0.0},
-    }
-)
 WEIGHTS = "checkpoint/model.safetensors"
 STAGES = ("samples", "ads", "pairs", "policy", "heldout-samples", "heldout-ads", "figures")
-
-
-def changed(**sections):
-    values = RECIPE.model_dump()
-    for name, value in sections.items():
-        values[name] = {**values[name], **value} if isinstance(value, dict) else value
-    return AlignConfig.model_validate(values)
 
 
 @pytest.fixture(scope="module")

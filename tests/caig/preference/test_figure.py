@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from caig.contracts.preferences import ALIGNMENT_CURVES
-from caig.preference.figure import ticks, curves_figure
+from caig.preference.figure import curves_figure, ticks
 
 
 def drawn(*rows, title="DPO"):
