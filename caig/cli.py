@@ -64,6 +64,18 @@ VERBS = {  # verb: (target, one-line help)
         "caig.preference.commands:align",
         "Align a prompt model with clicks by DPO or PCPO: sample, paint, compare, train.",
     ),
+    "sheets": (
+        "caig.preference.commands:sheets",
+        "The same products under several alignments' prompts, side by side, epoch by epoch.",
+    ),
+    "study": (
+        "caig.study.commands:study",
+        "Compare ways of aligning: arms by judges by seeds, learning rates chosen beforehand.",
+    ),
+    "experiment": (
+        "reference_models.experiment_commands:experiment",
+        "A week in the shop world: each arm shows the ads of one generator; lift beside truth.",
+    ),
     "lift": ("abtest.commands:lift", "Per-category CTR lift from an impression log."),
     "cube": (
         "abtest.cubes.commands:cube",
@@ -77,6 +89,10 @@ VERBS = {  # verb: (target, one-line help)
         "abtest.planning.commands:plan",
         "Power, detectable lift and days of an experiment to come.",
     ),
+    "judge": (
+        "evaluation.judge.commands:judge",
+        "Ask a multimodal model whether ads' backgrounds suit their products: yes, no or unknown.",
+    ),
     "evaluate": (
         "evaluation.commands:evaluate",
         "Accuracy of pair scorers beside what could be known; side bias, calibration, comparisons.",
@@ -86,7 +102,7 @@ VERBS = {  # verb: (target, one-line help)
         "Ship, review or reject: a policy's checks over evidence; exit 3, 4 or 5 unless ship.",
     ),
     "dashboard": ("dashboards.commands:serve", "Open the review dashboards on a runs folder."),
-    "demo": ("caig.demo:run", "All of the above on simulated traffic; a minute on a CPU."),
+    "demo": ("caig.demo:run", "All of the above on a simulated shop; some minutes on two cores."),
     "runs": ("caig.runs.commands:app", "List runs; show lineage; verify checksums."),
 }
 

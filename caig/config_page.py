@@ -19,6 +19,7 @@ CONFIGURED = {  # verb: its configuration class
     "cube": "abtest.cubes.config:CubeConfig",
     "plan": "abtest.planning.config:PlanConfig",
     "simulate": "abtest.simulation.config:SimulateConfig",
+    "judge": "evaluation.judge.config:JudgeConfig",
     "evaluate": "evaluation.config:EvaluateConfig",
     "gate": "evaluation.gate.policy:GatePolicy",
     "ingest": "caig.data.config:IngestConfig",
@@ -28,12 +29,14 @@ CONFIGURED = {  # verb: its configuration class
     "pretrain": "caig.mllm.config:PretrainConfig",
     "sample": "caig.preference.config:SampleConfig",
     "align": "caig.preference.config:AlignConfig",
+    "study": "caig.study.config:StudyConfig",
     "train-rm": "caig.reward.config:RewardConfig",
     "score": "caig.reward.config:ScoreConfig",
     "train-baseline vam": "reference_models.vam:VamConfig",
     "train-baseline cg4ctr": "reference_models.cg4ctr:Cg4ctrConfig",
     "train-baseline headline": "reference_models.headline_config:HeadlineConfig",
     "make-data": "reference_models.shop.config:ShopConfig",
+    "experiment": "reference_models.shop.online:OnlineConfig",
     "build-reference diffusion": "reference_models.diffusion.config:BuildConfig",
 }
 

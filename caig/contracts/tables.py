@@ -44,7 +44,9 @@ from caig.contracts.gates import ITEM_SCORES
 from caig.contracts.headlines import HEADLINES
 from caig.contracts.health import AA_TEST, BOT_LIKE_UNITS, SEQUENTIAL_RATIO
 from caig.contracts.intervals import LIFT_INTERVALS
+from caig.contracts.judgements import JUDGEMENTS
 from caig.contracts.looks import DAY_EFFECTS, LIFT_BY_DAY, LOOKS
+from caig.contracts.online import ONLINE_ADS, ONLINE_TRUTH
 from caig.contracts.overall import (
     ADJUSTED_LIFTS,
     ARM_COMPARISON,
@@ -56,6 +58,7 @@ from caig.contracts.overall import (
 from caig.contracts.plans import PLAN, POWER_CURVE
 from caig.contracts.preferences import ALIGNMENT_CURVES, PREFERENCE_PAIRS, PROMPT_SAMPLES
 from caig.contracts.simulations import ERROR_RATES
+from caig.contracts.studies import STUDY_ESTIMATES, STUDY_FIGURES
 from caig.contracts.table import TableContract
 from caig.contracts.worlds import CREATIVE_TRUTH, PROMPT_READINGS, SCENE_SUITABILITY
 from caig.errors import ArtifactError
@@ -78,11 +81,15 @@ TABLES: dict[str, TableContract] = {
         CUTOUTS,
         PREFERENCE_PAIRS,
         ALIGNMENT_CURVES,
+        STUDY_FIGURES,
+        STUDY_ESTIMATES,
         IMPRESSION_LOG,
         TRAFFIC_TRUTH,
         CREATIVE_TRUTH,
         SCENE_SUITABILITY,
         PROMPT_READINGS,
+        ONLINE_ADS,
+        ONLINE_TRUTH,
         ARM_SUMMARY,
         LIFT_TABLE,
         HETEROGENEITY,
@@ -113,6 +120,7 @@ TABLES: dict[str, TableContract] = {
         POSITION_BIAS,
         RELIABILITY,
         SCORER_COMPARISONS,
+        JUDGEMENTS,
         ERROR_RATES,
         CUBE,
         CUBE_LIFTS,

@@ -63,10 +63,10 @@ def generate(
     creatives and prompts (Parquet), the pictures below images/, and creatives.png, a contact sheet.
 
     Args:
-        products: Run folder with products that have cut-outs, e.g. of caig cut-out.
+        products: Run with products that have cut-outs, e.g. of caig cut-out, as a folder or an id.
         prompt: One prompt for every product.
         prompts: CSV file with a column prompt and, as wanted, product_id and prompt_id; or a run
-            folder with prompt_samples.
+            with prompt_samples, as a folder or an id.
         config: TOML file: size, seed, batch_size, diffusion, ...; configs/generation/paper.toml has
             the published settings; see docs/generation.md.
         set_: One value over the file's, e.g. --set diffusion.base=FOLDER --set size=768.
@@ -78,6 +78,7 @@ def generate(
         runs: Folder of all runs.
     """
     from caig.config import load_config
+    from caig.data.sources import open_run
     from caig.errors import CaigError
     from caig.generation.config import GenerationConfig
     from caig.generation.console import ShownProgress, print_estimate, print_generated
@@ -90,9 +91,8 @@ def generate(
         resumed,
     )
     from caig.generation.prompts import read_prompts
-    from caig.runs.store import Run
 
-    catalogue = Run.open(products)
+    catalogue = open_run(products, runs)
     overrides = (*set_, *((f'generator="{generator}"',) if generator else ()))
     if resume:
         if prompt is not None or prompts or config or dry_run:
@@ -101,6 +101,8 @@ def generate(
     else:
         settings = load_config(GenerationConfig, config, overrides)
         found = products_of(catalogue)
+        if prompts and not prompts.suffix and not prompts.exists():
+            prompts = open_run(prompts, runs).path
         wanted, files, inputs = read_prompts(found, text=prompt, source=prompts)
         task = Task(settings, found, wanted, {"products": catalogue, **inputs}, files)
     if dry_run:

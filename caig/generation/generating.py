@@ -83,6 +83,7 @@ def record_generation(
     *,
     done: Path | None = None,
     advance: Callable[[int, int], None] = lambda done, total: None,
+    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
 ) -> tuple[Path, pl.DataFrame]:
     """Paint what is not painted yet, and write the run.
 
@@ -91,6 +92,7 @@ def record_generation(
         task: What to paint.
         done: Folder of a run of the same task that was cut off; its pictures are taken over.
         advance: Told how many pictures of how many are done.
+        say: Told how to go on.
 
     Returns:
         The run's folder, and ``creatives/1``.
@@ -104,10 +106,7 @@ def record_generation(
         run.write_text("source", SOURCE, products + "\n", "application/json")
         painted = _taken_over(done, run.path, prompts) if done else CREATIVES.empty()
         run.log("pictures", taken_over=painted.height, resumed_from=done and done.resolve().name)
-        print(
-            f"if it is cut off: caig generate {task.inputs['products'].path} --resume {run.path}",
-            file=sys.stderr,
-        )
+        say(f"if it is cut off: caig generate {task.inputs['products'].path} --resume {run.path}")
         with Journal(run.path) as journal:
             if painted.height:
                 journal.add(painted)

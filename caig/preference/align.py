@@ -256,7 +256,7 @@ class _Loop:
 
         def paint(before: Path | None, advance: Advance) -> Path:
             done = before or (None if painted is None else painted.path)
-            return record_generation(self._runs, task, done=done, advance=advance)[0]
+            return record_generation(self._runs, task, done=done, advance=advance, say=_unsaid)[0]
 
         return self._stage(name, paint, noun="ads", find=lambda: self._half_painted(task))
 
@@ -307,6 +307,10 @@ class _Loop:
             if now < least * begun:
                 return f"{name} fell from {begun:.3f} to {now:.3f}"
         return ""
+
+
+def _unsaid(text: str) -> None:
+    """How a stage goes on is of no use to anybody: the alignment goes on."""
 
 
 def _line(epoch: int, metrics: Mapping[str, float]) -> str:

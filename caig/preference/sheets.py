@@ -121,10 +121,10 @@ def sheets_run(
         )
     config = SheetsConfig(names=tuple(names), products=len(shown))
     inputs = {f"alignment_{k}": run for k, run in enumerate(alignments)}
-    with RunWriter(runs, "sheets", config, inputs=inputs) as run:
-        view = {"pages": pages, "names": list(names), "run_id": run.run_id}
-        run.write_text("sheets", "sheets.html", _page(view), "text/html")
-    return run.path
+    with RunWriter(runs, "sheets", config, inputs=inputs) as written:
+        view = {"pages": pages, "names": list(names), "run_id": written.run_id}
+        written.write_text("sheets", "sheets.html", _page(view), "text/html")
+    return written.path
 
 
 def epochs_of(alignment: Run, runs: Path) -> dict[int, Epoch]:

@@ -16,7 +16,7 @@ from pydantic import Field
 from caig.config import Config
 from reference_models.shop.catalogue import CATEGORIES
 from reference_models.shop.products import ShopProduct
-from reference_models.shop.truth import SUITABLE, true_ctr
+from reference_models.shop.truth import SUITABLE, ad_id_of, true_ctr
 from reference_models.shop.vocabulary import DECORATIONS, DEPTHS, LIGHTS, PALETTES, SCENES, Look
 
 ARMS = ("control", "treatment")
@@ -131,7 +131,7 @@ def _ad(creative_id: str, product: ShopProduct, look: Look, seed: int) -> Ad:
         look,
         category=product.category.name,
         product_id=product.product_id,
-        ad_id=f"{product.product_id} {'/'.join(look)} {seed}",
+        ad_id=ad_id_of(look, product_id=product.product_id, seed=seed),
     )
     return Ad(creative_id, product, look, seed, ctr)
 

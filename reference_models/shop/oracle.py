@@ -23,7 +23,7 @@ from caig.runs.store import Run
 from reference_models.pointwise import at_pairs, pair_scores
 from reference_models.shop.catalogue import CATEGORIES
 from reference_models.shop.prompts import read
-from reference_models.shop.truth import MATCH_EFFECT, effects, suits, true_logit
+from reference_models.shop.truth import MATCH_EFFECT, ad_id_of, effects, noise, suits, true_logit
 from reference_models.shop.vocabulary import DECORATIONS, DEPTHS, LIGHTS, PALETTES, SCENES, Look
 
 TRUE_CTRS = pl.Schema({"prompt_id": pl.String(), "suits": pl.Boolean(), "true_ctr": pl.Float64()})
@@ -63,11 +63,27 @@ def true_ctrs(prompts: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
 
 def ctr_of_look(look: Look | None, *, category: str, product_id: str) -> float:
     """CTR of a look (fraction), noise apart; None is a bare backdrop."""
-    if look is None:
-        logit = _bare_logit(category, product_id)
-    else:
-        logit = true_logit(look, category=category, product_id=product_id)
+    return 1 / (1 + math.exp(-_logit_of_look(look, category, product_id)))
+
+
+def ctr_of_ad(look: Look | None, *, category: str, product_id: str, seed: int | str) -> float:
+    """CTR of one ad (fraction), its noise included: what its impressions are clicked at.
+
+    Args:
+        look: Its background; None is a bare backdrop.
+        category: Category of its product.
+        product_id: The product.
+        seed: Seed it was painted with. Ads of one product, look and seed are the same ad.
+    """
+    logit = _logit_of_look(look, category, product_id)
+    logit += noise(ad_id_of(look, product_id=product_id, seed=seed))
     return 1 / (1 + math.exp(-logit))
+
+
+def _logit_of_look(look: Look | None, category: str, product_id: str) -> float:
+    if look is None:
+        return _bare_logit(category, product_id)
+    return true_logit(look, category=category, product_id=product_id)
 
 
 @lru_cache(maxsize=4096)

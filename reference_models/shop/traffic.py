@@ -1,15 +1,13 @@
 """Simulated traffic of the shop: who saw which ad on which day, and who clicked.
 
-Users differ in how often they come and how readily they click, so the impressions of one user are
-dependent; an analysis that treats them as independent is overconfident here as it would be in a
-real shop. A user keeps one arm and meets many categories. The true lift of every category is known.
+Users and their visits are those of :mod:`reference_models.shop.visits`; a user keeps one of two
+arms and meets many categories. The true lift of every category is known.
 
 Without ads, an arm is a label with a true effect on each category. With them, the click model's
 rate of the very ad that a user is shown decides.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +15,17 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from caig.config import Config
-from caig.contracts.experiments import ALL_CATEGORIES, IMPRESSION_LOG, TRAFFIC_TRUTH
+from caig.contracts.experiments import ALL_CATEGORIES, TRAFFIC_TRUTH
 from reference_models.shop.catalogue import CATEGORIES, DRAWINGS_PER_CATEGORY, drawing_ids
 from reference_models.shop.creatives import ARMS, Ad
+from reference_models.shop.visits import (
+    VisitsConfig,
+    category_shares,
+    draw_clicks,
+    draw_users,
+    draw_visits,
+    log_of,
+)
 
 
 class Faults(Config):
@@ -48,27 +54,9 @@ class Faults(Config):
         return names
 
 
-class TrafficConfig(Config):
+class TrafficConfig(VisitsConfig):
     """One simulated experiment."""
 
-    experiment_id: str = "shop-launch"
-    """Name of the experiment."""
-    seed: int = Field(default=20250428, ge=0)
-    """Same seed, same log."""
-    n_users: int = Field(default=60_000, ge=2)
-    """Users in the experiment, both arms together."""
-    n_days: int = Field(default=7, ge=1, le=366)
-    """Length (days)."""
-    first_day: date = date(2026, 3, 2)
-    """First day (UTC)."""
-    impressions_per_user: float = Field(default=12.0, gt=0)
-    """Mean impressions of a user over the whole experiment."""
-    activity_shape: float = Field(default=0.8, gt=0)
-    """Gamma shape of users' activity; smaller is more uneven."""
-    propensity_shape: float = Field(default=1.5, gt=0)
-    """Gamma shape of users' readiness to click; smaller makes a user's impressions more alike."""
-    category_zipf: float = Field(default=1.0, ge=0)
-    """Exponent of the categories' traffic: 0 is even, 1 leaves a long tail of rare ones."""
     mean_lift: float = Field(default=0.05, gt=-1)
     """Mean relative lift of treatment over the categories."""
     lift_sd: float = Field(default=0.10, ge=0)
@@ -111,24 +99,17 @@ def simulate_traffic(
     rng = np.random.default_rng(config.seed)
     share, lifts = _drawn(config, rng)
     shown = _labels(lifts) if ads is None else _pictures(*ads)
-    n = config.n_users
-    activity = rng.gamma(config.activity_shape, 1 / config.activity_shape, n)
-    propensity = rng.gamma(config.propensity_shape, 1 / config.propensity_shape, n)
-    is_treated = rng.permutation(n) % 2 == 1
-
-    user = np.repeat(np.arange(n), rng.poisson(config.impressions_per_user * activity))
-    day = rng.integers(config.n_days, size=user.size)
-    category = rng.choice(len(CATEGORIES), size=user.size, p=share)
+    users = draw_users(config, rng, n_arms=len(ARMS))
+    user, day, category = draw_visits(config, users, share, rng)
     product = category * shown.per_category + rng.integers(shown.per_category, size=user.size)
-    treated = is_treated[user]
+    treated = users.arm[user] == 1
     if config.faults.crossover_share:
-        crosses = rng.random(n) < config.faults.crossover_share
+        crosses = rng.random(config.n_users) < config.faults.crossover_share
         treated = treated ^ (crosses[user] & (day >= config.n_days // 2))
     lift = np.where(treated, shown.ctr[1, product] / shown.ctr[0, product] - 1, 0.0)
     if config.faults.novelty_half_life_days is not None:
         lift = lift * 0.5 ** (day / config.faults.novelty_half_life_days)
-    p_click = np.minimum(shown.ctr[0, product] * (1 + lift) * propensity[user], 0.9)
-    click = rng.random(user.size) < p_click
+    click = draw_clicks(shown.ctr[0, product] * (1 + lift), users.propensity[user], rng)
 
     impressions = pl.DataFrame(
         {"user": user, "day": day, "product": product, "treated": treated, "click": click}
@@ -145,10 +126,8 @@ def drawn_lifts(config: TrafficConfig) -> np.ndarray:
 
 def _drawn(config: TrafficConfig, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Share of impressions, and relative lift, of each category."""
-    size = len(CATEGORIES)
-    weight = 1.0 / np.arange(1, size + 1) ** config.category_zipf
-    share = rng.permutation(weight / weight.sum())
-    log_lift = np.log1p(config.mean_lift) + config.lift_sd * rng.standard_normal(size)
+    share = category_shares(config, rng)
+    log_lift = np.log1p(config.mean_lift) + config.lift_sd * rng.standard_normal(len(CATEGORIES))
     return share, np.expm1(log_lift)
 
 
@@ -221,29 +200,18 @@ def _with_faults(
 
 
 def _as_log(config: TrafficConfig, shown: _Shown, impressions: pl.DataFrame) -> pl.DataFrame:
-    names = pl.Series([category.name for category in CATEGORIES])
-    products = pl.Series(shown.product_ids)
-    control, treatment = (pl.Series(ids) for ids in shown.creative_ids)
-    days = pl.Series([config.first_day + timedelta(days=d) for d in range(config.n_days)])
-    sums = (
-        impressions.group_by("day", "treated", "user", "product")
-        .agg(n_impressions=pl.len().cast(pl.Int64), n_clicks=pl.col("click").sum().cast(pl.Int64))
-        .sort("day", "user", "treated", "product")
+    n = len(shown.product_ids)
+    names = [category.name for category in CATEGORIES]
+    ads = pl.DataFrame(
+        {
+            "arm": np.repeat(ARMS, n),
+            "creative_id": [*shown.creative_ids[0], *shown.creative_ids[1]],
+            "product_id": shown.product_ids * 2,
+            "category": np.repeat(names, shown.per_category).tolist() * 2,
+        }
     )
-    return sums.select(
-        experiment_id=pl.lit(config.experiment_id),
-        day=days[sums["day"]],
-        arm=pl.when("treated").then(pl.lit(ARMS[1])).otherwise(pl.lit(ARMS[0])),
-        unit_id=pl.format("u{}", pl.col("user").cast(pl.String).str.zfill(7)),
-        unit_kind=pl.lit("user"),
-        creative_id=pl.when("treated")
-        .then(treatment[sums["product"]])
-        .otherwise(control[sums["product"]]),
-        product_id=products[sums["product"]],
-        category=names[sums["product"] // shown.per_category],
-        n_impressions="n_impressions",
-        n_clicks="n_clicks",
-    ).select(IMPRESSION_LOG.schema.names())
+    ad = pl.col("product") + n * pl.col("treated").cast(pl.Int64)
+    return log_of(config, impressions.select("user", "day", "click", ad=ad), ads)
 
 
 def _truth_table(config: TrafficConfig, share: np.ndarray, shown: _Shown) -> pl.DataFrame:

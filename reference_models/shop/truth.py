@@ -178,9 +178,24 @@ def true_ctr(look: Look, *, category: str, product_id: str, ad_id: str) -> float
     Returns:
         Fraction between 0 and 1.
     """
-    logit = true_logit(look, category=category, product_id=product_id)
-    logit += NOISE_SD * _standard_normal(f"ad {ad_id}")
+    logit = true_logit(look, category=category, product_id=product_id) + noise(ad_id)
     return 1 / (1 + math.exp(-logit))
+
+
+def noise(ad_id: str) -> float:
+    """What no feature explains of an ad's CTR (logit); it belongs to the ad's identifier."""
+    return NOISE_SD * _standard_normal(f"ad {ad_id}")
+
+
+def ad_id_of(look: Look | None, *, product_id: str, seed: int | str) -> str:
+    """Identifier of an ad in the click model: what it was drawn from, not how it is called.
+
+    Args:
+        look: Its background; None is a bare backdrop.
+        product_id: What it shows.
+        seed: Seed of the background's variety, or whatever else tells its pictures apart.
+    """
+    return f"{product_id} {'bare' if look is None else '/'.join(look)} {seed}"
 
 
 def _standard_normal(name: str) -> float:
