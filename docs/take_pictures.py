@@ -38,22 +38,35 @@ def main() -> None:
         )
         _take_sheets(runs)
         _take_generated(runs)
+        _take_aligned(browser, runs)
         _take_report(browser, runs)
         _take_pages(browser, runs)
         browser.close()
 
 
 def _take_sheets(runs: Path) -> None:
-    world = Run.open(list_runs(runs, verb="make-data")[1].path)  # the one before has no pictures
+    world = Run.open(list_runs(runs, verb="make-data")[-1].path)  # the demo's first stage
     for name in ("products", "scenes", "ads"):
         with Image.open(world.file(f"{name}_sheet")) as sheet:
             sheet.save(IMAGES / f"shop-{name}.webp", quality=82)
 
 
 def _take_generated(runs: Path) -> None:
-    generated = Run.open(list_runs(runs, verb="generate")[0].path)
+    generated = Run.open(list_runs(runs, verb="generate")[-1].path)  # before any alignment's
     with Image.open(generated.file("sheet")) as sheet:
         sheet.save(IMAGES / "generated.webp", quality=84)
+
+
+def _take_aligned(browser: Browser, runs: Path) -> None:
+    sheets = Run.open(list_runs(runs, verb="sheets")[0].path).file("sheets")
+    page = browser.new_page(viewport={"width": 1000, "height": 1400})
+    page.goto(sheets.as_uri())
+    page.locator("h2").last.evaluate("heading => heading.scrollIntoView()")
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        page.screenshot(path=file.name)
+        with Image.open(file.name) as picture:
+            picture.convert("RGB").save(IMAGES / "aligned.webp", quality=82)
+    page.close()
 
 
 def _take_report(browser: Browser, runs: Path) -> None:

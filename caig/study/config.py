@@ -35,6 +35,8 @@ class StudyConfig(Config):
     least_valid: float = Field(default=0.95, ge=0, le=1)
     """A rate can be chosen if it keeps this share of the start's valid prompts; of those, the one
     whose ads the judge prefers most often. If there is none, the one with most valid prompts."""
+    least_valid_of: dict[str, float] = Field(default_factory=dict)
+    """Another such share for some arms, by name."""
     baseline: str = "DPO"
     """Arm whose gain in clicks the others' is told as a share of."""
     judges: tuple[JudgeConfig, ...] = (JudgeConfig(name="own", scorer="ref:reward"),)
@@ -55,14 +57,16 @@ class StudyConfig(Config):
         for name, values in (("seeds", self.seeds), ("learning_rates", self.learning_rates)):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{name}: name at least one, and none twice")
+        if unknown := set(self.least_valid_of) - set(self.arms):
+            raise ValueError(f"least_valid_of: no arm '{min(unknown)}'")
         if both := set(self.seeds) & set(self.sweep_seeds):
             raise ValueError(f"seed {min(both)} both chooses a rate and is reported")
         names = [judge.name for judge in self.judges]
         if not names or len(set(names)) < len(names):
             raise ValueError("judges: name at least one, and none twice")
         for judge in self.judges:
-            if unknown := [arm for arm in judge.arms if arm not in self.arms]:
-                raise ValueError(f"judges: {judge.name}: no arm '{unknown[0]}'")
+            if strange := [arm for arm in judge.arms if arm not in self.arms]:
+                raise ValueError(f"judges: {judge.name}: no arm '{strange[0]}'")
             if judge.rates_of and judge.rates_of not in names:
                 raise ValueError(f"judges: {judge.name}: rates_of: no judge '{judge.rates_of}'")
         for arm in self.arms:

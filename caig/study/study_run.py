@@ -134,9 +134,10 @@ def chosen_rates(config: StudyConfig, swept: pl.DataFrame) -> Rates:
     for judge in config.judges:
         for arm in arms_of(config, judge):
             by = judge.rates_of or judge.name
+            least = config.least_valid_of.get(arm, config.least_valid)
             of_arm = swept.filter(pl.col("judge") == by, pl.col("arm") == arm)
             rates[judge.name, arm] = (
-                chosen_rate(of_arm, least_valid=config.least_valid)
+                chosen_rate(of_arm, least_valid=least)
                 if of_arm.height
                 else config.learning_rates[0]
             )

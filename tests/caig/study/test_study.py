@@ -140,6 +140,14 @@ def test_rates_can_be_those_of_another_judge():
         wins = 0.9 if job.learning_rate == 4e-3 else 0.6
         table = [*rows, (1, "rm_win_rate", wins, 9)]
         curves[job] = pl.DataFrame(table, schema=ALIGNMENT_CURVES.schema, orient="row")
+    # The same rate is too high for an arm that must keep all its texts valid.
+    swept = figures_of(curves)
+    falls = (
+        (pl.col("metric") == "valid") & (pl.col("epoch") == 1) & (pl.col("learning_rate") == 4e-3)
+    )
+    swept = swept.with_columns(value=pl.when(falls).then(0.97).otherwise("value"))
+    strict = chosen_rates(two.model_copy(update={"least_valid_of": {"DPO": 0.99}}), swept)
+    assert (strict["a", "DPO"], strict["a", "PCPO"]) == (1e-3, 4e-3)
     rates = chosen_rates(two, figures_of(curves))
     assert rates == {("a", "DPO"): 4e-3, ("a", "PCPO"): 4e-3, ("b", "PCPO"): 4e-3}
     jobs = report_jobs(two, rates)
@@ -162,6 +170,7 @@ def test_an_arm_changes_what_it_names_and_nothing_else():
         ({"arms": {}}, "name at least one"),
         ({"arms": {"DPO": {"loss.pcpo": 1}}}, r"arms\.DPO: loss\.pcpo: Extra inputs"),
         ({"baseline": "nobody"}, "no arm 'nobody'"),
+        ({"least_valid_of": {"nobody": 0.99}}, "least_valid_of: no arm 'nobody'"),
         ({"seeds": (0, 0)}, "none twice"),
         ({"sweep_seeds": (1,)}, "seed 1 both chooses a rate and is reported"),
         ({"judges": [{"name": "a", "scorer": "x:A", "arms": ["no"]}]}, "no arm 'no'"),

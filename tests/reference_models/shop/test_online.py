@@ -241,7 +241,7 @@ def test_a_better_generator_is_found():
 def test_intervals_hold_the_planted_lift_as_often_as_they_promise():
     arms = [random_arm("base", 1), random_arm("same", 2), best_arm("best")]
     held = 0
-    n = 200
+    n = 100
     for seed in range(n):
         traffic = simulate_online(OnlineConfig(n_users=2000, seed=seed), PRODUCTS, arms)
         # How much each category counts is drawn with the seed, and so is the overall truth.
@@ -254,5 +254,5 @@ def test_intervals_hold_the_planted_lift_as_often_as_they_promise():
         whole = overall(both)
         assert whole.height == 2
         held += whole.filter(holds).height
-    # 400 intervals, two of an experiment sharing control: 0.95 give or take 0.013, thrice.
-    assert 0.91 < held / (2 * n) < 0.99
+    # 200 intervals, two of an experiment sharing control: 0.95 give or take 0.018, thrice.
+    assert 0.895 < held / (2 * n) < 1
