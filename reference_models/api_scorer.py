@@ -20,10 +20,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from caig.chat.message import Picture, Reply
 from caig.contracts.creatives import PAIR_SCORES
 from caig.contracts.table import check
 from caig.errors import CaigError, ConfigError, DataError
-from reference_models.api_clients import PROVIDERS, Answer, Picture, make_client
+from reference_models.api_clients import layout_of, make_client
 from reference_models.api_config import ApiConfig
 from reference_models.api_words import SYSTEM, question, read_verdict
 from reference_models.pictures import of_pairs, read_ads, read_picture, resize
@@ -59,7 +60,7 @@ class _Done(NamedTuple):
     chosen: str | None
     detail: str
     seconds: float = 0.0
-    answer: Answer = Answer("error")
+    answer: Reply = Reply("error")
     from_journal: bool = False
 
 
@@ -94,7 +95,7 @@ class ApiScorer:
         self.config = config
         self.questions = pl.DataFrame(schema=QUESTIONS)
         self._ask = make_client(provider, model, config)
-        self._layout = config.layout or PROVIDERS[provider].layout
+        self._layout = config.layout or layout_of(provider)
         self._identity = [spec, config.base_url, SYSTEM, self._layout, _sampling(config)]
         self._lock = threading.Lock()
         self._deadline: float | None = None  # the clock starts with the first question
@@ -182,7 +183,7 @@ class ApiScorer:
                 return "not asked: give_up_after"
         return ""
 
-    def _account(self, answer: Answer) -> None:
+    def _account(self, answer: Reply) -> None:
         config = self.config
         with self._lock:
             failed = answer.status == "error"
@@ -226,7 +227,7 @@ class ApiScorer:
         hashes = [hashlib.sha256(picture.content).hexdigest() for picture in pictures]
         return hashlib.sha256(json.dumps([*self._identity, asked, hashes]).encode()).hexdigest()
 
-    def _keep(self, key: str, job: _Job, answer: Answer) -> None:
+    def _keep(self, key: str, job: _Job, answer: Reply) -> None:
         """A reply costs money: it is on disk before the next question is asked."""
         if not self.config.journal:
             return

@@ -166,7 +166,7 @@ def _range(lower: float | None, upper: float | None) -> str:
 
 def _protocols() -> str:
     text = (
-        "## Roles\n\nFour roles have several implementations. Each is a `typing.Protocol` in "
+        "## Roles\n\nSome roles have several implementations. Each is a `typing.Protocol` in "
         "`caig/contracts/protocols.py`\nthat takes and gives the formats above; there is no base "
         "class to inherit from.\n\n"
     )

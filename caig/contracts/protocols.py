@@ -1,16 +1,14 @@
-"""The four roles that have several implementations, as structural types. No base classes.
+"""Roles that have several implementations, as structural types. No base classes.
 
-They exchange contract tables and records only, so that an implementation in another package, or in
-a user's own code, needs nothing from here but the file formats.
+They exchange contract tables only, so that an implementation in another package, or in a user's own
+code, needs nothing from here but the file formats. A judge is asked question by question, by
+``evaluation`` alone; its protocol is there (``evaluation/judge/protocol.py``).
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
-
-from caig.contracts.records import Judgement
 
 
 class PairScorer(Protocol):
@@ -77,25 +75,5 @@ class CreativeGenerator(Protocol):
         Returns:
             ``creatives/1``: one row a prompt, in the order of ``prompts``; ``sample_id`` is the
             prompt's id. A generator that draws by rule calls itself procedural in its name.
-        """
-        ...
-
-
-class Judge(Protocol):
-    """Answers rubric questions about creatives."""
-
-    name: str
-
-    def judge(self, creatives: pl.DataFrame, images: Path, *, rubric: str) -> Iterator[Judgement]:
-        """Judge creatives one by one.
-
-        Args:
-            creatives: ``creatives/1``.
-            images: Folder the image paths are relative to.
-            rubric: Rubric and version, e.g. ``matching/1``.
-
-        Yields:
-            One judgement a creative, in order; a reply that is no answer is ``unscored``, never a
-            score.
         """
         ...

@@ -20,54 +20,6 @@ class Record(BaseModel):
     )
 
 
-class Judgement(Record):
-    """One judge's answer about one creative; ``judgement/1``, one JSON object a line.
-
-    A judge that gave no usable answer leaves the subject unscored. It is counted, and no score
-    stands in.
-    """
-
-    judgement_id: str
-    """Identifier."""
-    subject_id: str
-    """Creative judged."""
-    rubric: str
-    """Rubric and version, e.g. ``matching/2``."""
-    judge: str
-    """``provider:model@revision``."""
-    presentation: str
-    """How the subject was shown, e.g. ``single`` or ``swapped``."""
-    status: Literal["scored", "unscored"]
-    """Whether there is an answer."""
-    label: str | None = None
-    """Answer's label; None if unscored."""
-    score: float | None = Field(default=None, ge=0, le=1)
-    """Answer's score (0-1); None if unscored or if the rubric has labels only."""
-    rationale: str = ""
-    """The judge's words; untrusted text."""
-    unscored_reason: str | None = None
-    """Why there is no answer; None if scored."""
-    prompt_sha256: str = Sha256
-    """SHA-256 of the rendered request, hex."""
-    response_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    """SHA-256 of the raw response, hex; None if none came."""
-    latency_s: float = Field(ge=0)
-    """Time to the answer (seconds)."""
-    cost_usd: float | None = Field(default=None, ge=0)
-    """Price of the request (US dollars); None if unknown."""
-
-    @model_validator(mode="after")
-    def _status_agrees(self) -> "Judgement":
-        answered = self.label is not None or self.score is not None
-        if (self.status == "scored") != answered:
-            raise ValueError(
-                f"status '{self.status}' with label={self.label!r}, score={self.score!r}"
-            )
-        if (self.status == "unscored") != (self.unscored_reason is not None):
-            raise ValueError("an unscored judgement, and no other, has an unscored_reason")
-        return self
-
-
 class ArtifactRef(Record):
     """Points at one artifact of one run."""
 
@@ -387,7 +339,6 @@ class LiftReport(Record):
 
 
 RECORDS: dict[str, type[Record]] = {
-    "judgement/1": Judgement,
     "gate_report/1": GateReport,
     "lift_report/1": LiftReport,
     "run/1": RunManifest,

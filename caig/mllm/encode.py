@@ -18,7 +18,9 @@ def special_marks(processor: Any) -> list[str]:
     marks = set(processor.tokenizer.all_special_tokens)
     marks |= set(processor.tokenizer.get_added_vocab())
     marks.add(str(getattr(processor, "image_token", "<image>")))
-    return sorted((mark for mark in marks if mark.strip()), key=len, reverse=True)
+    # An added word of letters alone, e.g. "Yes", is a word: it marks nothing.
+    signs = (mark for mark in marks if mark.strip() and not mark.isalnum())
+    return sorted(signs, key=len, reverse=True)
 
 
 def without_marks(text: str, marks: Sequence[str]) -> str:
@@ -52,10 +54,24 @@ def encode_prompts(mllm: Mllm, examples: Sequence[Example], *, side: int | None 
     Returns:
         Batch of tensors on the model's device, as ``generate`` takes it.
     """
+    pictures = [[load_picture(e.image, side)] if e.image else [] for e in examples]
+    return encode_shown(mllm, examples, pictures)
+
+
+def encode_shown(mllm: Mllm, examples: Sequence[Example], pictures: Sequence[list[Any]]) -> Any:
+    """The same with pictures that are in memory.
+
+    Args:
+        mllm: Model whose template and processor are used.
+        examples: Their answers and the paths of their pictures are not read.
+        pictures: Pictures shown with each one's first turn (PIL images).
+
+    Returns:
+        Batch of tensors on the model's device, as ``generate`` takes it.
+    """
     from trl.data_utils import prepare_multimodal_messages
 
     marks = special_marks(mllm.processor)
-    pictures = [[load_picture(e.image, side)] if e.image else [] for e in examples]
     texts = [
         mllm.processor.apply_chat_template(
             prepare_multimodal_messages(to_messages(example, marks), images=shown),

@@ -11,11 +11,14 @@ import polars as pl
 
 from caig.contracts.studies import STUDY_FIGURES
 from caig.preference.figure import ticks
-from caig.study.estimates import GAIN, MATCHING
+from caig.study.estimates import GAIN, MATCHING, start_of
 
 WIDTH, HEIGHT = 300, 210
 LEFT, TOP, GAP = 60, 64, 62
-COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A00")
+COLOURS = (
+    *("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7"),
+    *("#E69F00", "#56B4E9", "#8A8A00", "#7B3FA0"),
+)
 SHAPES = ("circle", "square", "triangle", "diamond")
 
 PANELS = {
@@ -61,9 +64,9 @@ def curves_by_arm(figures: pl.DataFrame) -> str:
         parts.append(f'<text x="{LEFT}" y="{y - 24}" font-weight="bold">Judge: {_e(judge)}</text>')
         for column, (metric, title) in enumerate(PANELS.items()):
             rows = reported.filter(pl.col("judge") == judge, pl.col("metric") == metric)
-            means = rows.group_by("arm", "epoch", maintain_order=True).agg(pl.col("value").mean())
             x = LEFT + column * (WIDTH + GAP)
-            parts.append(f'<g transform="translate({x} {y})">{_curves(means, title, look)}</g>')
+            drawn = _curves(_means(rows), title, look, _ticks(reported, metric))
+            parts.append(f'<g transform="translate({x} {y})">{drawn}</g>')
     wide = LEFT + len(PANELS) * (WIDTH + GAP)
     low = TOP + max(1, len(judges)) * (HEIGHT + 84)
     return _page(parts, look, wide, low, "Epoch by epoch: means over seeds, on test products")
@@ -90,11 +93,15 @@ def front(figures: pl.DataFrame, estimates: pl.DataFrame) -> str:
     parts = []
     if {MATCHING, GAIN} <= set(last.columns):
         last, means = last.drop_nulls([MATCHING, GAIN]), means.drop_nulls([MATCHING, GAIN])
-        across, upward = ticks(last[MATCHING].to_list()), ticks(last[GAIN].to_list(), zero=True)
+        begun = start_of(figures)[MATCHING].mean
+        known = [] if begun is None else [begun]
+        across = ticks([*last[MATCHING].to_list(), *known])
+        upward = ticks(last[GAIN].to_list(), zero=True)
         for column, judge in enumerate(judges):
             x = LEFT + column * (WIDTH + GAP)
             of_judge = pl.col("judge") == judge
             drawn = _points(last.filter(of_judge), means.filter(of_judge), across, upward, look)
+            drawn += _start(begun, across, upward)
             title = f'<text y="-12" font-weight="bold">Judge: {_e(judge)}</text>'
             parts.append(f'<g transform="translate({x} {TOP})">{title}{drawn}</g>')
     wide = LEFT + max(1, len(judges)) * (WIDTH + GAP)
@@ -103,10 +110,20 @@ def front(figures: pl.DataFrame, estimates: pl.DataFrame) -> str:
     )
 
 
-def _curves(means: pl.DataFrame, title: str, look: Mapping[str, Style]) -> str:
+def _means(rows: pl.DataFrame) -> pl.DataFrame:
+    which = [name for name in ("judge", "arm", "epoch") if name in rows.columns]
+    return rows.group_by(which, maintain_order=True).agg(pl.col("value").mean())
+
+
+def _ticks(reported: pl.DataFrame, metric: str) -> list[float]:
+    """One axis for all judges, so that their panels can be compared."""
+    values = _means(reported.filter(pl.col("metric") == metric))["value"].to_list()
+    return ticks(values) if values else []
+
+
+def _curves(means: pl.DataFrame, title: str, look: Mapping[str, Style], up: list[float]) -> str:
     if not means.height:
         return f'<text y="-8">{_e(title)}: unknown</text>'
-    up = ticks(means["value"].to_list())
     last = max(1, int(means["epoch"].max() or 1))  # type: ignore[arg-type]
 
     def at(epoch: float, value: float) -> tuple[float, float]:
@@ -127,7 +144,9 @@ def _curves(means: pl.DataFrame, title: str, look: Mapping[str, Style]) -> str:
             .iter_rows()
         ]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{style.colour}"/>')
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{style.colour}" stroke-width="1.6"/>'
+        )
         parts += [_mark(x, y, style, 4) for x, y in points]
     return "".join(parts)
 
@@ -158,6 +177,16 @@ def _points(
         for arm, match, gain in table.select("arm", MATCHING, GAIN).iter_rows():
             parts.append(_mark(*at(match, gain), look[arm], size))
     return "".join(parts)
+
+
+def _start(begun: float | None, across: list[float], upward: list[float]) -> str:
+    """Where all arms begin: an open circle."""
+    if begun is None:
+        return ""
+    x = WIDTH * (begun - across[0]) / (across[-1] - across[0])
+    y = HEIGHT * upward[-1] / (upward[-1] - upward[0])
+    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="white" stroke="#000"/>'
+    return f'{circle}<text x="{x:.1f}" y="{y - 9:.1f}" text-anchor="middle">start</text>'
 
 
 def _rows(up: list[float], height: float) -> list[str]:

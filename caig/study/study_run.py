@@ -117,8 +117,8 @@ def report_jobs(config: StudyConfig, rates: Rates) -> list[Job]:
     """Every arm with every seed, at its rate."""
     return [
         _job(config, REPORT, judge, arm, rate=rates[judge.name, arm], seed=seed)
-        for seed in config.seeds
         for judge in config.judges
+        for seed in config.seeds
         for arm in arms_of(config, judge)
     ]
 

@@ -26,6 +26,8 @@ LIGHT = {  # module: what it must not load
     "abtest.from_engine": (*HEAVY, "narwhals", "duckdb", "pyspark", "ibis"),
     "evaluation.commands": (*HEAVY, *TABLES, "scipy"),
     "evaluation.config": (*HEAVY, *TABLES, "scipy"),
+    "evaluation.judge.commands": (*HEAVY, *TABLES, "scipy", "openai", "anthropic"),
+    "evaluation.judge.config": (*HEAVY, *TABLES, "scipy", "openai", "anthropic"),
     "caig.data.commands": (*HEAVY, *TABLES, "scipy", "PIL", "cv2"),
     "caig.data.config": (*HEAVY, *TABLES, "scipy", "PIL", "cv2"),
     "caig.generation.commands": (*HEAVY, *TABLES, "cv2"),

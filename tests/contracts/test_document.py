@@ -54,15 +54,12 @@ def test_rows_of_a_table_word_for_word():
 
 
 def test_rows_of_a_record_word_for_word():
-    text = section("`judgement/1`")
-    assert "| `status` | text |  |  | `scored`, `unscored` | Whether there is an answer. |" in text
-    assert "| `score` | number | yes | yes | 0 to 1 | Answer's score (0-1); null if" in text
-    assert "| `prompt_sha256` | text |  |  | `^[0-9a-f]{64}$` | SHA-256 of the" in text
     text = section("`run/1`")
     assert "| `format` | text |  | yes | `run/1` | Format identifier. |" in text
     assert "| `artifacts` | object of [Artifact](#artifact), by name |" in text
     assert "| `files` | list of [FileInput](#fileinput) |" in text
     assert "| `config` | object |" in text
+    assert "| `sha256` | text |  |  | `^[0-9a-f]{64}$` | SHA-256 of" in section("Artifact")
     assert "| `started_at` | time (ISO 8601) |" in text
 
 
@@ -72,8 +69,8 @@ def test_nested_records_are_described_once():
     assert "| `dirty` | true or false | yes | yes |" in section("CodeVersion")
 
 
-def test_the_four_roles():
+def test_the_roles():
     roles = contracts_page().partition("\n## Roles\n")[2]
     found = [line.split("**")[1] for line in roles.splitlines() if line.startswith("- **")]
-    assert found == ["PairScorer", "PromptPolicy", "CreativeGenerator", "Judge"]
-    assert "- **Judge** (`judge`): Answers rubric questions about creatives." in roles
+    assert found == ["PairScorer", "PromptPolicy", "CreativeGenerator"]
+    assert "- **PromptPolicy** (`sample_prompts`): Writes background prompts" in roles

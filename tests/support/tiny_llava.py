@@ -1,8 +1,9 @@
-"""A multimodal model of a few thousand weights that gives one reply to everything, on disk.
+"""Multimodal models of a few thousand weights, on disk: real LLaVAs with real processors.
 
-It is a real LLaVA with a real processor; only its weights are set, not trained: whatever it has
-read, it writes one token and ends. So a server of it can be told from a broken one, and its verdict
-is known.
+Their weights are set, not trained. One gives the same reply to everything: whatever it has read, it
+writes one token and ends. So a server of it can be told from a broken one, and its verdict is
+known. The other says yes or no in one of four spellings, by picture and question, with chances of
+its own.
 """
 
 import torch
@@ -28,8 +29,40 @@ TEMPLATE = """\
 {% endfor %}assistant:"""
 
 
+SPELLINGS = ("Yes", "yes", "No", "no")
+
+
 def save_tiny_llava(folder, reply):
-    """Write the model into ``folder``; ``reply`` is all it ever says."""
+    """Write a model into ``folder``; ``reply`` is all it ever says."""
+
+    def set_weights(model, said):
+        # One direction of the residual stream says "reply", another says "end"; every token but
+        # the reply points along the first, the reply along the second.
+        words, out = model.get_input_embeddings().weight, model.lm_head.weight
+        words[:, :2] = torch.tensor([100.0, 0.0])
+        words[said[0], :2] = torch.tensor([0.0, 100.0])
+        out[said[0], 0] = out[2, 1] = 100.0
+
+    _save(folder, [reply], set_weights)
+
+
+def save_yes_no_llava(folder, *, spellings=SPELLINGS):
+    """Write a model into ``folder`` that would begin every answer with one of ``spellings``."""
+
+    def set_weights(model, said):
+        words, out = model.get_input_embeddings().weight, model.lm_head.weight
+        for name, weight in model.named_parameters():
+            if "_proj.weight" in name or "projector" in name:
+                weight.mul_(12)  # pictures and words must weigh in what it says
+        words[:, 0] = 4.0
+        out[:, 0] = 0.0
+        out[said] *= 20
+        out[said, 0] = 6.0
+
+    _save(folder, list(spellings), set_weights)
+
+
+def _save(folder, replies, set_weights):
     torch.manual_seed(0)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {word: i for i, word in enumerate([*SPECIAL, *alphabet])}
@@ -43,8 +76,8 @@ def save_tiny_llava(folder, reply):
         eos_token="</s>",
         additional_special_tokens=["<image>"],
     )
-    fast.add_tokens([reply])
-    said = fast.convert_tokens_to_ids(reply)
+    fast.add_tokens(replies)
+    said = fast.convert_tokens_to_ids(replies)
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(
             hidden_size=16,
@@ -71,12 +104,7 @@ def save_tiny_llava(folder, reply):
     )
     model = LlavaForConditionalGeneration(config).eval()
     with torch.no_grad():
-        # One direction of the residual stream says "reply", another says "end"; every token but
-        # the reply points along the first, the reply along the second.
-        words, out = model.get_input_embeddings().weight, model.lm_head.weight
-        words[:, :2] = torch.tensor([100.0, 0.0])
-        words[said, :2] = torch.tensor([0.0, 100.0])
-        out[said, 0] = out[2, 1] = 100.0
+        set_weights(model, said)
     model.generation_config.eos_token_id = 2
     model.generation_config.pad_token_id = 0
     model.save_pretrained(folder)

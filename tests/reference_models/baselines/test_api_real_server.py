@@ -1,12 +1,6 @@
 """The zero-shot scorer against a real server that somebody else wrote: ``transformers serve``."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,73 +10,24 @@ from reference_models.api_scorer import ApiScorer
 for package in ("openai", "fastapi", "uvicorn", "transformers"):
     pytest.importorskip(package, reason=f"{package} is not installed; it is needed to serve")
 
+from real_servers import transformers_server  # noqa: E402
 from tiny_llava import save_tiny_llava  # noqa: E402
 
 pytestmark = pytest.mark.slow
-
-STARTS_WITHIN = 240
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def wait_for(url, process, log):
-    until = time.monotonic() + STARTS_WITHIN
-    while time.monotonic() < until:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    pytest.fail(f"the server did not start within {STARTS_WITHIN} s:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory):
     """Serves a model that says ``reply``; gives address and model name."""
-    processes = []
+    with ExitStack() as running:
 
-    def start(reply):
-        folder = tmp_path_factory.mktemp("llava")
-        save_tiny_llava(folder / "model", reply)
-        (folder / "cache").mkdir()
-        port, log = free_port(), folder / "server.log"
-        offline = {
-            "HF_HUB_CACHE": str(folder / "cache"),
-            "HF_HUB_OFFLINE": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        with log.open("w") as file:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "transformers.cli.transformers",
-                    "serve",
-                    str(folder / "model"),
-                    "--host",
-                    "127.0.0.1",
-                    "--port",
-                    str(port),
-                    "--device",
-                    "cpu",
-                ],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=os.environ | offline,
-            )
-        processes.append(process)
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
-        return f"http://127.0.0.1:{port}/v1", str(folder / "model")
+        def start(reply):
+            folder = tmp_path_factory.mktemp("llava")
+            save_tiny_llava(folder / "model", reply)
+            url = running.enter_context(transformers_server(folder))
+            return url, str(folder / "model")
 
-    yield start
-    for process in processes:
-        process.terminate()
-        process.wait(timeout=30)
+        yield start
 
 
 def ask(world, served, **settings):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_models.api_words import MAX_TITLE, question, read_verdict
+from caig.chat.words import MAX_TITLE
+from reference_models.api_words import question, read_verdict
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Asking multimodal models over their real APIs: one question, its pictures, one attempt."""

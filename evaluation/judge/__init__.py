@@ -1,0 +1,1 @@
+"""Judges: multimodal models that answer a rubric's yes/no questions about ads."""
