@@ -71,8 +71,14 @@ def test_other_faults_change_nothing(status):
 
 def test_no_more_than_its_limit_at_a_time():
     throttle = Throttle(2)
-    assert [entered(throttle) for _ in range(3)] == [True, True, False]
-    throttle.leave(200, ok=True)  # lets the waiting one in
+    assert [entered(throttle) for _ in range(2)] == [True, True]
+    waiting = threading.Thread(target=throttle.enter, daemon=True)
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    throttle.leave(200, ok=True)
+    waiting.join(10)
+    assert not waiting.is_alive()
     assert not entered(throttle)
 
 
