@@ -41,7 +41,8 @@ ALIGNED = {
     "DPO": ["loss.pcpo_weight=0", "loss.anchor=0.5"],
     "PCPO": ["corruption.kind=swap", "loss.anchor=1.0", "pairs.validity=prefer"],
 }
-"""Two ways of learning what is clicked: of clicks alone, and held to the product."""
+"""Two ways of learning what is clicked: of clicks alone, and held to the product. Both with an
+anchor on the chosen text, which keeps three short epochs from spoiling it."""
 
 ALIGNMENT = (
     *("sampling.max_new_tokens=48", "sampling.batch_size=64", "generation.generator=procedural"),

@@ -32,8 +32,9 @@ def cut_out(
     """
     from caig.config import load_config
     from caig.generation.config import CutOutConfig
-    from caig.generation.console import ShownProgress, print_cutouts
+    from caig.generation.console import print_cutouts
     from caig.generation.cutting import record_cutouts
+    from caig.progress import ShownProgress
 
     settings = load_config(CutOutConfig, config, set_)
     with ShownProgress("cutting out", "pictures") as progress:
@@ -81,7 +82,7 @@ def generate(
     from caig.data.sources import open_run
     from caig.errors import CaigError
     from caig.generation.config import GenerationConfig
-    from caig.generation.console import ShownProgress, print_estimate, print_generated
+    from caig.generation.console import print_estimate, print_generated
     from caig.generation.estimating import estimate
     from caig.generation.generating import (
         Task,
@@ -91,6 +92,7 @@ def generate(
         resumed,
     )
     from caig.generation.prompts import read_prompts
+    from caig.progress import ShownProgress
 
     catalogue = open_run(products, runs)
     overrides = (*set_, *((f'generator="{generator}"',) if generator else ()))

@@ -1,65 +1,14 @@
 """What ``caig cut-out`` and ``caig generate`` show in a terminal."""
 
 import sys
-from types import TracebackType
-from typing import Self
 
 import polars as pl
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from caig.generation.cutting import CutOutSummary
 from caig.generation.estimating import Estimate
 from caig.text import plural, printable
 
 SHOWN = 12
-
-
-class ShownProgress:
-    """A bar on standard error, on a terminal only.
-
-    Args:
-        doing: What is being done, e.g. ``painting``.
-        noun: What is counted, in the plural.
-    """
-
-    def __init__(self, doing: str, noun: str) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn(doing),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(noun),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task(doing, total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def advance(self, done: int, total: int) -> None:
-        """``done`` of ``total`` are done."""
-        self._bar.update(self._task, completed=done, total=total)
 
 
 def print_cutouts(summary: CutOutSummary) -> None:

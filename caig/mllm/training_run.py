@@ -13,7 +13,7 @@ from caig.mllm.corpus import read_corpus
 from caig.mllm.examples import read_examples
 from caig.mllm.load import process_state
 from caig.mllm.pretrain import Material, Pretrained, pretrain, write_checkpoint
-from caig.mllm.validate import Suitability
+from caig.mllm.validate import read_suitability
 from caig.mllm.work import FOLDER, Work, begin_work
 from caig.runs.files import sha256_file
 from caig.runs.store import Run, RunWriter
@@ -53,7 +53,7 @@ def pretrain_run(
     material = Material(
         corpus=None if data is None else read_corpus(data),
         own=[] if examples is None else read_examples(examples, images),
-        suitable=None if data is None else _suitability(data),
+        suitable=None if data is None else read_suitability(data),
     )
     files = () if examples is None else (_file(examples),)
     task = {
@@ -145,13 +145,6 @@ def _told(data: Run | None, run_id: str) -> str:
     if "creative_truth" in data.manifest.artifacts:
         words += ", a simulated shop: its tables of truth were read for figures alone"
     return f"{words}; run {run_id}."
-
-
-def _suitability(data: Run) -> Suitability | None:
-    if "scene_suitability" not in data.manifest.artifacts:
-        return None
-    rows = data.table("scene_suitability").iter_rows(named=True)
-    return {(row["category"], row["scene"]): row["suits"] for row in rows}
 
 
 def _file(path: Path) -> FileInput:

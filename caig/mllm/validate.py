@@ -15,9 +15,18 @@ from caig.mllm.config import ValidationConfig
 from caig.mllm.corpus import Corpus, Item, names_category, phrases_of, place_of
 from caig.mllm.load import Mllm
 from caig.mllm.tasks import ask_background, ask_place
+from caig.runs.store import Run
 
 Suitability = Mapping[tuple[str, str], bool]
 """Whether a place suits a category, by (category, place)."""
+
+
+def read_suitability(data: Run) -> Suitability | None:
+    """Which places suit which categories; None where the run does not say."""
+    if "scene_suitability" not in data.manifest.artifacts:
+        return None
+    rows = data.table("scene_suitability").iter_rows(named=True)
+    return {(row["category"], row["scene"]): row["suits"] for row in rows}
 
 
 class Written(NamedTuple):

@@ -16,7 +16,6 @@ import polars as pl
 
 from caig.contracts.preferences import ALIGNMENT_CURVES
 from caig.errors import CaigError, ConfigError
-from caig.generation.console import ShownProgress
 from caig.generation.generating import Task, products_of, record_generation, resumed
 from caig.generation.prompts import read_prompts
 from caig.mllm.work import FOLDER, Work, begin_work
@@ -35,6 +34,7 @@ from caig.preference.sampling_run import sample_run, sample_task
 from caig.preference.stages import interrupted_stage
 from caig.preference.tune_run import VERB as TUNE
 from caig.preference.tune_run import tune_run, tune_task
+from caig.progress import ShownProgress
 from caig.runs.catalog import list_runs
 from caig.runs.files import write_atomic
 from caig.runs.store import Run, RunWriter

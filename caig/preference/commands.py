@@ -44,10 +44,10 @@ def sample(
     overrides = (*set_, *((f'split="{split}"',) if split else ()))
     settings = load_config(SampleConfig, config, overrides)
     require_torch()
-    from caig.generation.console import ShownProgress
     from caig.preference.policy import policy_from_text
     from caig.preference.sampling_run import sample_run
     from caig.preference.stages import interrupted_run
+    from caig.progress import ShownProgress
 
     model, products = policy_from_text(policy, runs), open_run(data, runs)
     before = None if resume is None else interrupted_run(runs, resume)

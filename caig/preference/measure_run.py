@@ -12,7 +12,7 @@ from caig.contracts.preferences import ALIGNMENT_CURVES
 from caig.errors import ConfigError
 from caig.generation.generating import products_of
 from caig.mllm.corpus import Corpus, Item
-from caig.mllm.validate import Suitability
+from caig.mllm.validate import Suitability, read_suitability
 from caig.preference.compare import judged, mean_scores
 from caig.preference.config import MeasureConfig
 from caig.preference.measure import (
@@ -70,12 +70,10 @@ def read_world(data: Run, truth: str) -> World:
         ConfigError: The text names no function.
     """
     has = data.manifest.artifacts
-    suitable = None
-    if "scene_suitability" in has:
-        rows = data.table("scene_suitability").iter_rows(named=True)
-        suitable = {(row["category"], row["scene"]): row["suits"] for row in rows}
     target = truth or (SHOP_TRUTH if "creative_truth" in has else "")
-    return World(known_captions(data), suitable, _function(target) if target else None)
+    return World(
+        known_captions(data), read_suitability(data), _function(target) if target else None
+    )
 
 
 def measure_run(

@@ -20,6 +20,7 @@ from caig.data.decode import picture_on_white
 from caig.errors import ArtifactError, DataError
 from caig.generation.sheet import CELL, encode_png, thumbnail
 from caig.mllm.corpus import place_of
+from caig.mllm.validate import Suitability, read_suitability
 from caig.preference.compare import mean_scores
 from caig.runs.catalog import find_run
 from caig.runs.store import Run, RunWriter
@@ -96,7 +97,7 @@ def sheets_run(
     epochs = [epochs_of(run, runs) for run in alignments]
     data = find_run(runs, alignments[0].manifest.inputs["data"].run_id)
     shown = _common_products(data, [found[0] for found in epochs], products)
-    suits = _suitability(data)
+    suits = read_suitability(data)
     last = max(max(found) for found in epochs)
     pages = []
     for number in range(last + 1):
@@ -161,15 +162,8 @@ def _common_products(data: Run, starts: Sequence[Epoch], n: int) -> list[dict[st
     ]
 
 
-def _suitability(data: Run) -> dict[tuple[str, str], bool]:
-    if "scene_suitability" not in data.manifest.artifacts:
-        return {}
-    rows = data.table("scene_suitability").iter_rows(named=True)
-    return {(row["category"], row["scene"]): row["suits"] for row in rows}
-
-
 def _cells(
-    epoch: Epoch, products: Sequence[dict[str, Any]], suits: dict[tuple[str, str], bool]
+    epoch: Epoch, products: Sequence[dict[str, Any]], suits: Suitability | None
 ) -> dict[str, Cell]:
     """The first prompt of every product."""
     first = epoch.samples.group_by("product_id", maintain_order=True).first()

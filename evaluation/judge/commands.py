@@ -49,8 +49,9 @@ def judge(
         runs: Folder of all runs.
     """
     from caig.config import load_config
+    from caig.progress import ShownProgress
     from evaluation.judge.config import JudgeConfig
-    from evaluation.judge.console import ShownProgress, print_estimate, print_judged
+    from evaluation.judge.console import print_estimate, print_judged
     from evaluation.judge.estimating import estimate
     from evaluation.judge.items import ADS, NEGATIVE, POSITIVE, mismatched_prompts, open_run
     from evaluation.judge.record import new_task, record_judging, refuse_changes, resumed
@@ -75,7 +76,7 @@ def judge(
     if dry_run:
         print_estimate(estimate(task))
         return
-    with ShownProgress() as progress:
+    with ShownProgress("judging", "ads") as progress:
         made = record_judging(runs, task, advance=progress.advance)
     print_judged(made)
     print(made.path)

@@ -1,12 +1,8 @@
 """What ``caig judge`` shows in a terminal."""
 
 import sys
-from types import TracebackType
-from typing import Self
 
 import polars as pl
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from caig import text
 from evaluation.judge.estimating import Estimate
@@ -24,40 +20,6 @@ WORDS = {
     "bad_picture": "picture cannot be read",
     "not_asked": "not asked",
 }
-
-
-class ShownProgress:
-    """A bar with the cost so far on standard error, on a terminal only."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("judging"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("ads  {task.fields[cost]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("judging", total=None, cost="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def advance(self, done: int, total: int, usd: float) -> None:
-        """``done`` of ``total`` are done, for ``usd`` dollars so far."""
-        self._bar.update(self._task, completed=done, total=total, cost=f"${usd:.2f}")
 
 
 def print_judged(made: Judged) -> None:
